@@ -1,0 +1,80 @@
+package fault
+
+// Each code is declared beside its meaning, and catalogued below with its class
+// and what to do. A test holds the two lists equal.
+const (
+	// Unexpected: an error without a code reached a boundary.
+	Unexpected Code = "unexpected"
+
+	// Values and encodings.
+	BadDimension Code = "bad_dimension" // a vector or code of the wrong length
+	NotFinite    Code = "not_finite"    // a NaN or an infinity
+	ZeroVector   Code = "zero_vector"   // a vector without a direction
+	Truncated    Code = "truncated"     // bytes end too soon
+	Oversize     Code = "oversize"      // more bytes than allowed, or bytes left over
+	BadEncoding  Code = "bad_encoding"  // not the strict encoding
+	UnknownField Code = "unknown_field" // JSON with a field that nothing reads
+	OutOfRange   Code = "out_of_range"  // a number outside its stated range
+
+	// Keys and stores.
+	KeyVersion         Code = "key_version"         // a key version that is destroyed, refused or not made
+	UnknownKey         Code = "unknown_key"         // no key of that name or id
+	KeyringUnavailable Code = "keyring_unavailable" // the keys' keeper does not answer
+	BadCiphertext      Code = "bad_ciphertext"      // changed, moved, or for another key
+	NotFound           Code = "not_found"           // no such row
+	Conflict           Code = "conflict"            // a row is not as the writer saw it
+	StoreUnavailable   Code = "store_unavailable"   // the store failed; the write may have happened
+	StoreInUse         Code = "store_in_use"        // another process holds the store
+	AuditUnavailable   Code = "audit_unavailable"   // the audit record cannot be written
+
+	// Photos.
+	BadPhoto Code = "bad_photo" // not a JPEG or PNG within the limits
+
+	// Processes.
+	Cancelled Code = "cancelled" // the caller's deadline passed or it gave up
+)
+
+type entry struct {
+	class Class
+	do    string
+}
+
+var catalogue = map[Code]entry{
+	Unexpected:   {Internal, "look in the log of the role that answered"},
+	BadDimension: {Refused, "use the model that the session names"},
+	NotFinite:    {Refused, "check the network that made the features"},
+	ZeroVector:   {Refused, "check the network that made the features"},
+	Truncated:    {Refused, "send the whole message"},
+	Oversize:     {Refused, "send one message within the limits of docs/spec/wire.md"},
+	BadEncoding:  {Refused, "encode as docs/spec/wire.md says"},
+	UnknownField: {Refused, "remove the field, or check its spelling"},
+	OutOfRange:   {Refused, "use a value in the stated range"},
+
+	KeyVersion:         {Refused, "renew the template to a live key version"},
+	UnknownKey:         {Refused, "ask for the current key configuration"},
+	KeyringUnavailable: {Unavailable, "check that the keyring can be reached, then try again"},
+	BadCiphertext:      {Refused, "encrypt again for this place and key"},
+	NotFound:           {Refused, "check the name"},
+	Conflict:           {Refused, "read the row again, then decide"},
+	StoreUnavailable:   {Unavailable, "check the disk and its free space"},
+	StoreInUse:         {Refused, "stop the other process, or give this one a folder of its own"},
+	AuditUnavailable:   {Unavailable, "check the audit folder and its free space"},
+
+	BadPhoto: {NotCompared, "use a JPEG or PNG photo of at most 16 MiB and 40 megapixels"},
+
+	Cancelled: {Unavailable, "try again"},
+}
+
+// Class is the code's class; Internal if it is not in the catalogue.
+func (c Code) Class() Class {
+	if e, ok := catalogue[c]; ok {
+		return e.class
+	}
+	return Internal
+}
+
+// Do is the catalogue's advice, or "".
+func (c Code) Do() string { return catalogue[c].do }
+
+// Known reports whether the code is in the catalogue.
+func (c Code) Known() bool { _, ok := catalogue[c]; return ok }
