@@ -1,0 +1,108 @@
+package code
+
+import (
+	"math/bits"
+
+	"nod/crypto/canon"
+	"nod/fault"
+)
+
+// Limits of a check (docs/spec/protocol.md, section 2). Beyond 18 bits the
+// folded weights of section 5 could wrap, so MaxDomain is not a tuning knob.
+const (
+	MaxWeight = 31
+	MaxDomain = 18
+)
+
+// CheckKind tells the two checks of a model apart.
+type CheckKind string
+
+// The checks.
+const (
+	Match        CheckKind = "match"
+	Plausibility CheckKind = "plausibility"
+)
+
+// Check is the public side of one comparison: given n bits u shared by xor,
+// decide whether D < T for D = A0 + sum_j A[j] u_j.
+//
+// Domain is the number N of bits with -2^(N-1) <= D-T < 2^(N-1) for every code
+// and every T from MinT to MaxT; outside it the sign of D-T would be wrong, so
+// NewCheck proves it. A Check is immutable.
+type Check struct {
+	ID     canon.CheckID
+	Kind   CheckKind
+	A0     int32
+	A      []int32
+	Domain int
+	MinT   int32
+	MaxT   int32
+}
+
+// NewCheck builds a check and proves its domain. len(a) is the code's length in
+// bits; weights lie in -31..31; minT <= maxT bound every T that a policy may
+// name. It fails with fault.BadDimension or fault.OutOfRange.
+func NewCheck(model canon.ModelID, kind CheckKind, a0 int32, a []int32, minT, maxT int32) (*Check, error) {
+	if !validBits(len(a)) {
+		return nil, fault.New(fault.BadDimension, "check over %d bits", len(a))
+	}
+	if minT > maxT {
+		return nil, fault.New(fault.OutOfRange, "bounds %d..%d are the wrong way round", minT, maxT)
+	}
+	low, high := int64(a0), int64(a0)
+	for j, w := range a {
+		switch {
+		case w > MaxWeight || w < -MaxWeight:
+			return nil, fault.New(fault.OutOfRange, "weight %d of bit %d is outside -31..31", w, j)
+		case w < 0:
+			low += int64(w)
+		default:
+			high += int64(w)
+		}
+	}
+	domain := domainFor(low-int64(maxT), high-int64(minT))
+	if domain > MaxDomain {
+		return nil, fault.New(fault.OutOfRange, "the distance needs a domain of %d bits, at most %d are safe", domain, MaxDomain)
+	}
+	return &Check{
+		ID:     canon.CheckID(canon.Sum("check", model[:], []byte(kind))),
+		Kind:   kind,
+		A0:     a0,
+		A:      append([]int32(nil), a...),
+		Domain: domain,
+		MinT:   minT,
+		MaxT:   maxT,
+	}, nil
+}
+
+// domainFor is the least N >= 2 with -2^(N-1) <= low and high < 2^(N-1).
+func domainFor(low, high int64) int {
+	n := 2
+	if high > 0 {
+		n = max(n, bits.Len64(uint64(high))+1)
+	}
+	if low < 0 {
+		n = max(n, bits.Len64(uint64(-low-1))+1)
+	}
+	return n
+}
+
+// Bits is the number n of bits that the check takes.
+func (c *Check) Bits() int { return len(c.A) }
+
+// Allows reports whether a policy may name the bound t.
+func (c *Check) Allows(t int32) bool { return c.MinT <= t && t <= c.MaxT }
+
+// Distance is D in the clear. It is the reference that the two-party comparison
+// is tested against, and what calibration measures; no server calls it. Not
+// constant time.
+func (c *Check) Distance(u Code) int32 {
+	d := c.A0
+	for w, word := range u {
+		for word != 0 {
+			d += c.A[64*w+bits.TrailingZeros64(word)]
+			word &= word - 1
+		}
+	}
+	return d
+}
