@@ -16,6 +16,10 @@ const (
 	UnknownField Code = "unknown_field" // JSON with a field that nothing reads
 	OutOfRange   Code = "out_of_range"  // a number outside its stated range
 
+	// Models and policies.
+	WrongModel   Code = "wrong_model"   // a model file that is not the one named
+	UnknownModel Code = "unknown_model" // a model or policy that this server was not given
+
 	// Keys and stores.
 	KeyVersion         Code = "key_version"         // a key version that is destroyed, refused or not made
 	UnknownKey         Code = "unknown_key"         // no key of that name or id
@@ -49,6 +53,9 @@ var catalogue = map[Code]entry{
 	BadEncoding:  {Refused, "encode as docs/spec/wire.md says"},
 	UnknownField: {Refused, "remove the field, or check its spelling"},
 	OutOfRange:   {Refused, "use a value in the stated range"},
+
+	WrongModel:   {Refused, "get the model file again from its publisher; do not change it"},
+	UnknownModel: {Refused, "use a model or policy that both servers' operators loaded"},
 
 	KeyVersion:         {Refused, "renew the template to a live key version"},
 	UnknownKey:         {Refused, "ask for the current key configuration"},

@@ -9,6 +9,8 @@ package code
 import (
 	"crypto/subtle"
 	"encoding/binary"
+	"fmt"
+	"io"
 
 	"nod/fault"
 )
@@ -92,6 +94,12 @@ func (c Code) Wipe() { clear(c) }
 func (Code) String() string { return "code.Code(secret)" }
 
 // GoString hides the value.
-func (Code) GoString() string { return "code.Code(secret)" }
+func (c Code) GoString() string { return c.String() }
+
+// Format hides the value under every verb; %d would print the words otherwise.
+func (c Code) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+
+// MarshalText hides the value from JSON and from structured logs.
+func (c Code) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 func validBits(n int) bool { return n >= MinBits && n <= MaxBits && n%64 == 0 }
