@@ -29,7 +29,12 @@ const (
 	Conflict           Code = "conflict"            // a row is not as the writer saw it
 	StoreUnavailable   Code = "store_unavailable"   // the store failed; the write may have happened
 	StoreInUse         Code = "store_in_use"        // another process holds the store
+	StoreDamaged       Code = "store_damaged"       // the store's own files are not as it wrote them
+	RecordForged       Code = "record_forged"       // a stored row was changed, moved or made under another key
+	KeyType            Code = "key_type"            // a key of another type than the operation needs
+	Exposed            Code = "exposed"             // a file of secrets that other users may open
 	AuditUnavailable   Code = "audit_unavailable"   // the audit record cannot be written
+	AuditBroken        Code = "audit_broken"        // the audit record's hash chain does not hold
 
 	// Photos.
 	BadPhoto Code = "bad_photo" // not a JPEG or PNG within the limits
@@ -65,7 +70,12 @@ var catalogue = map[Code]entry{
 	Conflict:           {Refused, "read the row again, then decide"},
 	StoreUnavailable:   {Unavailable, "check the disk and its free space"},
 	StoreInUse:         {Refused, "stop the other process, or give this one a folder of its own"},
-	AuditUnavailable:   {Unavailable, "check the audit folder and its free space"},
+	StoreDamaged:       {Internal, "stop this role, check the disk, and restore the store from a backup"},
+	RecordForged:       {Tamper, "find out who wrote to the store; restore the row from a backup, or delete it"},
+	KeyType:            {Refused, "use a key of the right type, or another name"},
+	Exposed:            {Refused, "take the others' rights away: chmod 600 the file, chmod 700 the folder"},
+	AuditUnavailable:   {Unavailable, "check the audit folder and its free space, then restart the role"},
+	AuditBroken:        {Tamper, "keep the file as evidence, find out who wrote to it, and start a new one"},
 
 	BadPhoto: {NotCompared, "use a JPEG or PNG photo of at most 16 MiB and 40 megapixels"},
 
