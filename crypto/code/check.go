@@ -37,6 +37,15 @@ type Check struct {
 	Domain int
 	MinT   int32
 	MaxT   int32
+
+	planes []plane
+}
+
+// plane holds the bits whose weight has one binary digit set, so that a sum of
+// weights is a few population counts.
+type plane struct {
+	value int32 // +-2^k
+	mask  Code
 }
 
 // NewCheck builds a check and proves its domain. len(a) is the code's length in
@@ -72,7 +81,27 @@ func NewCheck(model canon.ModelID, kind CheckKind, a0 int32, a []int32, minT, ma
 		Domain: domain,
 		MinT:   minT,
 		MaxT:   maxT,
+		planes: planesOf(a),
 	}, nil
+}
+
+func planesOf(a []int32) []plane {
+	var out []plane
+	for _, sign := range []int32{1, -1} {
+		for value := int32(1); value <= MaxWeight; value <<= 1 {
+			mask, used := NewCode(len(a)), false
+			for j, w := range a {
+				if w*sign > 0 && w*sign&value != 0 {
+					mask[j/64] |= 1 << (j % 64)
+					used = true
+				}
+			}
+			if used {
+				out = append(out, plane{sign * value, mask})
+			}
+		}
+	}
+	return out
 }
 
 // domainFor is the least N >= 2 with -2^(N-1) <= low and high < 2^(N-1).
@@ -93,16 +122,18 @@ func (c *Check) Bits() int { return len(c.A) }
 // Allows reports whether a policy may name the bound t.
 func (c *Check) Allows(t int32) bool { return c.MinT <= t && t <= c.MaxT }
 
-// Distance is D in the clear. It is the reference that the two-party comparison
-// is tested against, and what calibration measures; no server calls it. Not
-// constant time.
+// Distance is D of the bits u: A0 plus the weights of the set bits. It allocates
+// nothing and its time does not depend on u. In the two-party comparison u is the
+// masked difference that both servers know; on codes in the clear it is the
+// reference that the comparison is tested against, and what calibration measures.
 func (c *Check) Distance(u Code) int32 {
 	d := c.A0
-	for w, word := range u {
-		for word != 0 {
-			d += c.A[64*w+bits.TrailingZeros64(word)]
-			word &= word - 1
+	for _, p := range c.planes {
+		count := 0
+		for w, word := range u[:len(p.mask)] {
+			count += bits.OnesCount64(word & p.mask[w])
 		}
+		d += p.value * int32(count)
 	}
 	return d
 }

@@ -1,0 +1,205 @@
+// Package dcf is a distributed comparison function with 128-bit output: two keys
+// that each look random, and together evaluate f(x) = beta if x < alpha else 0
+// as an xor. It implements docs/spec/protocol.md, section 7 (Boyle, Chandran,
+// Gilboa, Gupta, Ishai, Kumar, Rathee: Function Secret Sharing for Mixed-Mode and
+// Fixed-Point Secure Computation, EUROCRYPT 2021, figure 1).
+//
+// The walk down the tree branches on bits of x only, which both servers know (it
+// is masked by rho); it never branches on alpha or beta. Gen branches on alpha:
+// it runs at the dealer alone, off anyone's clock.
+package dcf
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+
+	"nod/crypto/canon"
+	"nod/fault"
+)
+
+// Block is 128 bits: a seed, a value, an output. Lo holds bytes 0 to 7, little
+// endian. Secret wherever it is not a correction word.
+type Block struct{ Lo, Hi uint64 }
+
+// BlockSize is the size of a block in bytes.
+const BlockSize = 16
+
+// BlockFrom reads a block from the first 16 bytes of b.
+func BlockFrom(b []byte) Block {
+	_ = b[15]
+	return Block{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])}
+}
+
+// Put writes the block to the first 16 bytes of b.
+func (a Block) Put(b []byte) {
+	_ = b[15]
+	binary.LittleEndian.PutUint64(b, a.Lo)
+	binary.LittleEndian.PutUint64(b[8:], a.Hi)
+}
+
+// Xor is a xor b.
+func (a Block) Xor(b Block) Block { return Block{a.Lo ^ b.Lo, a.Hi ^ b.Hi} }
+
+// And is a where bit is 1, and zero where it is 0, without a branch.
+func (a Block) And(bit uint64) Block { return Block{a.Lo & -bit, a.Hi & -bit} }
+
+// IsZero reports whether all bits are zero, without a branch on which.
+func (a Block) IsZero() bool { return a.Lo|a.Hi == 0 }
+
+// String hides the value.
+func (Block) String() string { return "dcf.Block(secret)" }
+
+// GoString hides the value.
+func (Block) GoString() string { return "dcf.Block(secret)" }
+
+// PRG is the fixed-key hash H_i(s) = AES_k(s xor i) xor s xor i of one channel.
+// It is safe for concurrent use.
+type PRG struct{ block cipher.Block }
+
+// The four uses of the hash.
+const (
+	seedL  = 0 // and 1 for the right side
+	valueL = 2 // and 3 for the right side
+)
+
+// NewPRG makes the hash of a channel. Its key is public: the first 16 bytes of
+// SHA-256(canonical("dcf-key", channel)).
+func NewPRG(channel canon.ChannelID) *PRG {
+	key := canon.Sum("dcf-key", channel[:])
+	block, err := aes.NewCipher(key[:16])
+	if err != nil {
+		panic("dcf: " + err.Error()) // a key of 16 bytes is always accepted
+	}
+	return &PRG{block}
+}
+
+// Scratch is working memory for the hash; with it, Gen and Eval allocate nothing.
+// One goroutine at a time.
+type Scratch struct{ block [8][BlockSize]byte }
+
+// Wipe overwrites the blocks hashed last.
+func (w *Scratch) Wipe() { *w = Scratch{} }
+
+// A block is stored some time before it is encrypted: a wide load right behind
+// two narrow stores waits for both, which costs more than the encryption.
+
+func (w *Scratch) put(k int, s Block, i uint64) {
+	s.Lo ^= i
+	s.Put(w.block[k][:])
+}
+
+// hash returns H_i(s) for the block that put stored at k.
+func (g *PRG) hash(w *Scratch, k int, s Block, i uint64) Block {
+	b := w.block[k][:]
+	g.block.Encrypt(b, b)
+	return Block{binary.LittleEndian.Uint64(b) ^ s.Lo ^ i, binary.LittleEndian.Uint64(b[8:]) ^ s.Hi}
+}
+
+// split cuts a hashed seed into seed and control bit: the low bit of byte 0 is the
+// control bit, and is cleared in the seed.
+func split(h Block) (seed Block, control uint64) { return Block{h.Lo &^ 1, h.Hi}, h.Lo & 1 }
+
+// A level's correction word is seed (16 bytes), value (16 bytes) and one byte with
+// the control bits: tL in bit 0, tR in bit 1, the rest zero. After the levels
+// stands the last block.
+const levelSize = 2*BlockSize + 1
+
+// MaxLevels is the largest number of input bits.
+const MaxLevels = 32
+
+// Size is the encoded size in bytes of the correction words over levels bits.
+func Size(levels int) int { return levels*levelSize + BlockSize }
+
+// Root turns 16 expanded bytes into a root seed, whose low bit is always zero.
+func Root(b []byte) Block {
+	s := BlockFrom(b)
+	s.Lo &^= 1
+	return s
+}
+
+// Gen writes to cw (Size(levels) bytes) the correction words for alpha (levels
+// bits) and beta under two roots. roots are uniform and of this key pair only.
+func (g *PRG) Gen(w *Scratch, cw []byte, levels int, alpha uint32, beta Block, root0, root1 Block) {
+	if len(cw) != Size(levels) || levels < 1 || levels > MaxLevels {
+		panic("dcf: wrong size of correction words")
+	}
+	s := [2]Block{root0, root1}
+	t := [2]uint64{0, 1}
+	var v Block
+	for i := range levels {
+		bit := uint64(alpha>>(levels-1-i)) & 1
+		keep, lose := bit, bit^1
+		var seed, value [2][2]Block // [party][side]
+		var control [2][2]uint64
+		for b := range 2 {
+			for i := range uint64(4) {
+				w.put(4*b+int(i), s[b], i)
+			}
+		}
+		for b := range 2 {
+			for side := range uint64(2) {
+				seed[b][side], control[b][side] = split(g.hash(w, 4*b+int(side), s[b], seedL+side))
+				value[b][side] = g.hash(w, 4*b+2+int(side), s[b], valueL+side)
+			}
+		}
+		cwSeed := seed[0][lose].Xor(seed[1][lose])
+		// lose is the left side exactly when the bit is 1.
+		cwValue := value[0][lose].Xor(value[1][lose]).Xor(v).Xor(beta.And(bit))
+		tL := control[0][0] ^ control[1][0] ^ bit ^ 1
+		tR := control[0][1] ^ control[1][1] ^ bit
+		v = v.Xor(value[0][keep]).Xor(value[1][keep]).Xor(cwValue)
+		tKeep := tL
+		if keep == 1 {
+			tKeep = tR
+		}
+		for b := range 2 {
+			s[b] = seed[b][keep].Xor(cwSeed.And(t[b]))
+			t[b] = control[b][keep] ^ t[b]&tKeep
+		}
+		level := cw[i*levelSize:]
+		cwSeed.Put(level)
+		cwValue.Put(level[BlockSize:])
+		level[2*BlockSize] = byte(tL | tR<<1)
+	}
+	s[0].Xor(s[1]).Xor(v).Put(cw[levels*levelSize:])
+}
+
+// Check refuses correction words that Gen cannot have written: a wrong size, a
+// seed word with its low bit set, a control byte with unused bits set.
+func Check(cw []byte, levels int) error {
+	if len(cw) != Size(levels) {
+		return fault.New(fault.BadEncoding, "correction words of %d bytes, want %d", len(cw), Size(levels))
+	}
+	for i := range levels {
+		level := cw[i*levelSize:]
+		if level[0]&1 != 0 || level[2*BlockSize] > 3 {
+			return fault.New(fault.BadEncoding, "correction word of level %d has unused bits set", i)
+		}
+	}
+	return nil
+}
+
+// Eval is one party's share of f(x): party is 0 or 1, x has levels bits, root is
+// that party's. cw has passed Check. It allocates nothing.
+func (g *PRG) Eval(w *Scratch, cw []byte, levels int, party int, root Block, x uint32) Block {
+	s, t := root, uint64(party)
+	var out, before Block // before: the seed of the level above, whose value is still to be hashed
+	var above uint64      // and its side
+	for i := range levels {
+		side := uint64(x>>(levels-1-i)) & 1
+		level := cw[i*levelSize : (i+1)*levelSize]
+		w.put(0, s, seedL+side)
+		w.put(1+i&1, s, valueL+side)
+		if i > 0 {
+			out = out.Xor(g.hash(w, 2-i&1, before, valueL+above))
+		}
+		before, above = s, side
+		out = out.Xor(BlockFrom(level[BlockSize:]).And(t))
+		seed, control := split(g.hash(w, 0, s, seedL+side))
+		s = seed.Xor(BlockFrom(level).And(t))
+		t = control ^ t&(uint64(level[2*BlockSize])>>side&1)
+	}
+	out = out.Xor(g.hash(w, 1+(levels-1)&1, before, valueL+above))
+	return out.Xor(s).Xor(BlockFrom(cw[levels*levelSize:]).And(t))
+}
