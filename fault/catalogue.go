@@ -36,8 +36,30 @@ const (
 	AuditUnavailable   Code = "audit_unavailable"   // the audit record cannot be written
 	AuditBroken        Code = "audit_broken"        // the audit record's hash chain does not hold
 
+	// Signatures, and what is signed.
+	BadSignature   Code = "bad_signature"   // it does not verify, or is not in its one form
+	BadAlgorithm   Code = "bad_algorithm"   // a JWS algorithm that is not its key's
+	BadType        Code = "bad_type"        // a JWS of another type
+	BadKey         Code = "bad_key"         // not a P-256 or Ed25519 key in its one form
+	BadCertificate Code = "bad_certificate" // not certified by its own role's identity key
+	BadBundle      Code = "bad_bundle"      // a trust bundle that may not replace the pinned one
+	KeyExpired     Code = "key_expired"     // a short-lived key outside its time
+	UnknownParty   Code = "unknown_party"   // a relying party or station that the operator did not name
+	PurposeRefused Code = "purpose_refused" // a purpose that the relying party may not ask for
+	Expired        Code = "expired"         // too old
+	NotYetValid    Code = "not_yet_valid"   // from the future
+	WrongRequest   Code = "wrong_request"   // an answer about another request or session
+	WrongParty     Code = "wrong_party"     // for another relying party
+	WrongPolicy    Code = "wrong_policy"    // under another purpose, model or policy
+	NotCosigned    Code = "not_cosigned"    // not signed by both servers, each in its own role
+	StaleOrder     Code = "stale_order"     // not newer than the newest order applied
+
 	// Photos.
 	BadPhoto Code = "bad_photo" // not a JPEG or PNG within the limits
+
+	// Comparison.
+	WrongStep Code = "wrong_step" // a message out of order, or a half used twice
+	Tampered  Code = "tampered"   // the other party, or the dealer, is not honest
 
 	// Processes.
 	Cancelled Code = "cancelled" // the caller's deadline passed or it gave up
@@ -77,7 +99,27 @@ var catalogue = map[Code]entry{
 	AuditUnavailable:   {Unavailable, "check the audit folder and its free space, then restart the role"},
 	AuditBroken:        {Tamper, "keep the file as evidence, find out who wrote to it, and start a new one"},
 
+	BadSignature:   {Refused, "sign the exact bytes with the registered key; ES256 needs low s"},
+	BadAlgorithm:   {Refused, "use ES256 with a P-256 key, EdDSA with an Ed25519 key"},
+	BadType:        {Refused, "set typ as docs/spec/orders.md says"},
+	BadKey:         {Refused, "use a P-256 or Ed25519 key, encoded as docs/spec/orders.md says"},
+	BadCertificate: {Tamper, "do not send anything; check that the trust bundle is current"},
+	BadBundle:      {Tamper, "keep the pinned trust bundle; ask the operators for the one that follows it"},
+	KeyExpired:     {Refused, "ask for the current key configuration; check the clock"},
+	UnknownParty:   {Refused, "register the party and its key with both servers' operators"},
+	PurposeRefused: {Refused, "use a purpose registered for the relying party"},
+	Expired:        {Refused, "sign a new one; check the clock"},
+	NotYetValid:    {Refused, "check the clock"},
+	WrongRequest:   {Tamper, "discard it; make a new request"},
+	WrongParty:     {Refused, "use it only with the relying party that it names"},
+	WrongPolicy:    {Tamper, "discard it; make a new request"},
+	NotCosigned:    {Tamper, "discard it; make a new request"},
+	StaleOrder:     {Refused, "sign a new order"},
+
 	BadPhoto: {NotCompared, "use a JPEG or PNG photo of at most 16 MiB and 40 megapixels"},
+
+	WrongStep: {Refused, "open a new session"},
+	Tampered:  {Tamper, "stop the channel, keep the evidence, call the security team"},
 
 	Cancelled: {Unavailable, "try again"},
 }
