@@ -55,7 +55,19 @@ const (
 	StaleOrder     Code = "stale_order"     // not newer than the newest order applied
 
 	// Photos.
-	BadPhoto Code = "bad_photo" // not a JPEG or PNG within the limits
+	BadPhoto         Code = "bad_photo"         // not a JPEG or PNG within the limits
+	NoFace           Code = "no_face"           // no face was found
+	SeveralFaces     Code = "several_faces"     // several faces of similar size
+	FaceTooSmall     Code = "face_too_small"    // too few pixels over the face
+	FaceBlurred      Code = "face_blurred"      // out of focus or moved
+	FaceTooDark      Code = "face_too_dark"     // too little light on the face
+	FaceTooBright    Code = "face_too_bright"   // too much light on the face
+	FaceInconsistent Code = "face_inconsistent" // photos said to be of one person are not
+
+	// Face networks.
+	NetworkMissing  Code = "network_missing"   // its files are not in the folder, or it was closed
+	NetworkChanged  Code = "network_changed"   // a file is not the one that the program names
+	NetworkNotBuilt Code = "network_not_built" // the program was built without it
 
 	// Comparison.
 	WrongStep Code = "wrong_step" // a message out of order, or a half used twice
@@ -116,7 +128,18 @@ var catalogue = map[Code]entry{
 	NotCosigned:    {Tamper, "discard it; make a new request"},
 	StaleOrder:     {Refused, "sign a new order"},
 
-	BadPhoto: {NotCompared, "use a JPEG or PNG photo of at most 16 MiB and 40 megapixels"},
+	BadPhoto:         {NotCompared, "use a JPEG or PNG photo of at most 16 MiB and 40 megapixels"},
+	NoFace:           {NotCompared, "face the camera, with the whole face in the picture"},
+	SeveralFaces:     {NotCompared, "have one person alone in front of the camera"},
+	FaceTooSmall:     {NotCompared, "come closer to the camera"},
+	FaceBlurred:      {NotCompared, "hold still, clean the lens and let the camera focus"},
+	FaceTooDark:      {NotCompared, "put light on the face"},
+	FaceTooBright:    {NotCompared, "turn away from strong light"},
+	FaceInconsistent: {NotCompared, "leave out the photo named, or take it again"},
+
+	NetworkMissing:  {Refused, "run make models"},
+	NetworkChanged:  {Internal, "remove the file, then run make models"},
+	NetworkNotBuilt: {Refused, "run make system, then build with CGO_ENABLED=1"},
 
 	WrongStep: {Refused, "open a new session"},
 	Tampered:  {Tamper, "stop the channel, keep the evidence, call the security team"},
