@@ -12,6 +12,7 @@ import (
 const (
 	MaxModelFile   = 1 << 20 // bytes
 	MaxDimension   = 1 << 16 // features
+	MaxRotations   = 64
 	MaxCoordinates = 1 << 20 // dimension times rotations
 	MaxRounds      = 3       // of a rotation; at least 2
 	MaxConstant    = 1 << 20 // absolute value of the plausibility check's constant and bound
@@ -148,9 +149,9 @@ func (f *File) coordinates() (int, error) {
 	case f.Dimension&(f.Dimension-1) != 0:
 		return 0, fault.New(fault.BadDimension,
 			"model: rotations need d a power of two, and %d features are never padded", f.Dimension)
-	case r.Count < 1 || r.Count > MaxCoordinates/f.Dimension:
-		return 0, fault.New(fault.OutOfRange, "model: %d rotations of %d features, at most %d coordinates",
-			r.Count, f.Dimension, MaxCoordinates)
+	case r.Count < 1 || r.Count > min(MaxRotations, MaxCoordinates/f.Dimension):
+		return 0, fault.New(fault.OutOfRange, "model: %d rotations of %d features, at most %d, and %d coordinates",
+			r.Count, f.Dimension, MaxRotations, MaxCoordinates)
 	case r.Rounds < 2 || r.Rounds > MaxRounds:
 		return 0, fault.New(fault.OutOfRange, "model: rotations of %d rounds, want 2 or 3", r.Rounds)
 	}
