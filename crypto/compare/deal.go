@@ -1,0 +1,126 @@
+package compare
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"nod/crypto/canon"
+	"nod/crypto/code"
+	"nod/crypto/dcf"
+	"nod/crypto/prg"
+)
+
+// Dealer makes the correlations of one channel. It is used by the dealer, and by
+// both parties to recompute the correlations that they open to each other. One
+// goroutine at a time; it allocates nothing a correlation.
+type Dealer struct {
+	check   *code.Check
+	prg     *dcf.PRG
+	scratch dcf.Scratch
+	layouts [2]layout
+	half    [2][]byte // expansions
+	commit  *commitment
+}
+
+// NewDealer prepares to deal for a check over a channel.
+func NewDealer(check *code.Check, channel canon.ChannelID) *Dealer {
+	d := &Dealer{
+		check:   check,
+		prg:     dcf.NewPRG(channel),
+		layouts: [2]layout{layoutOf(check, Matcher), layoutOf(check, Custodian)},
+		commit:  newCommitment(channel),
+	}
+	for p, l := range d.layouts {
+		d.half[p] = make([]byte, l.expanded)
+	}
+	return d
+}
+
+// Deal computes the corrections of both halves of one correlation, as a function
+// of its index and the two seeds alone. corrections[p] has CorrectionsSize bytes
+// and is overwritten. Both seeds are uniform and used for this index only.
+func (d *Dealer) Deal(index uint64, seeds *[2]prg.Seed, corrections *[2][]byte) {
+	l0, l1 := &d.layouts[0], &d.layouts[1]
+	seeds[0].Expand(d.half[0])
+	seeds[1].Expand(d.half[1])
+	h0, h1 := d.half[0], d.half[1]
+	c0, c1 := corrections[0][:l0.corrections], corrections[1][:l1.corrections]
+
+	rho := d.fold(c0, c1)
+
+	// MACs of W: k_i = t_peer - m_i W_peer.
+	w0, w1 := word(h0, l0.w), word(h1, l1.w)
+	m0, m1 := macKey(h0, l0.m), macKey(h1, l1.m)
+	putWord(c0, l0.kw, word(h1, l1.tw)-m0*w1)
+	putWord(c1, l1.kw, word(h0, l0.tw)-m1*w0)
+
+	// The gate: f(v) = beta if v < rho mod 2^(N-1); gamma shares msb(rho) beta.
+	beta := dcf.BlockFrom(h0[l0.beta:]).Xor(dcf.BlockFrom(h1[l1.beta:]))
+	top := rho >> l0.levels & 1
+	dcf.BlockFrom(h0[l0.gamma:]).Xor(beta.And(top)).Put(c1[l1.cgamma:])
+	low := uint32(rho & (1<<l0.levels - 1))
+	cw := c0[l0.cw : l0.cw+dcf.Size(l0.levels)]
+	d.prg.Gen(&d.scratch, cw, l0.levels, low, beta, dcf.Root(h0[l0.root:]), dcf.Root(h1[l1.root:]))
+	copy(c1[l1.cw:], cw)
+
+	commit := d.commit.of(index, beta)
+	copy(c0[l0.commitment:], commit[:])
+	copy(c1[l1.commitment:], commit[:])
+}
+
+// fold computes, for every bit j, B_1 = -2 a_j r_j - B_0 mod 2^32, the MAC words
+// K_i = T_peer - m_i B_peer, and rho = W_0 + W_1 - sum_j a_j r_j.
+func (d *Dealer) fold(c0, c1 []byte) (rho uint64) {
+	l0, l1 := &d.layouts[0], &d.layouts[1]
+	h0, h1 := d.half[0], d.half[1]
+	m0, m1 := macKey(h0, l0.m), macKey(h1, l1.m)
+	rho = word(h0, l0.w) + word(h1, l1.w)
+	for w := range l0.n / 64 {
+		r := word(h0, l0.r+8*w) ^ word(h1, l1.r+8*w)
+		a := (*[64]int32)(d.check.A[64*w:])
+		b0 := (*[256]byte)(h0[l0.b+256*w:])
+		t0 := (*[512]byte)(h0[l0.t+512*w:])
+		t1 := (*[512]byte)(h1[l1.t+512*w:])
+		b1 := (*[256]byte)(c1[l1.cb+256*w:])
+		k0 := (*[512]byte)(c0[l0.k+512*w:])
+		k1 := (*[512]byte)(c1[l1.k+512*w:])
+		for j := range 64 {
+			ar := a[j] & -int32(r>>j&1)
+			rho -= uint64(int64(ar))
+			x0 := binary.LittleEndian.Uint32(b0[4*j : 4*j+4])
+			x1 := uint32(-2*ar) - x0
+			binary.LittleEndian.PutUint32(b1[4*j:4*j+4], x1)
+			binary.LittleEndian.PutUint64(k0[8*j:8*j+8], binary.LittleEndian.Uint64(t1[8*j:8*j+8])-m0*uint64(x1))
+			binary.LittleEndian.PutUint64(k1[8*j:8*j+8], binary.LittleEndian.Uint64(t0[8*j:8*j+8])-m1*uint64(x0))
+		}
+	}
+	return rho
+}
+
+// Wipe overwrites what the last correlation left behind.
+func (d *Dealer) Wipe() {
+	clear(d.half[0])
+	clear(d.half[1])
+	d.scratch.Wipe()
+	d.commit.wipe()
+}
+
+// commitment hashes beta without allocating:
+// C = SHA-256(canonical("beta", channel, index, beta)).
+type commitment struct{ encoded []byte }
+
+const commitTail = 8 + 4 + dcf.BlockSize // index, length of beta, beta
+
+func newCommitment(channel canon.ChannelID) *commitment {
+	var beta [dcf.BlockSize]byte
+	return &commitment{canon.Encode("beta", channel[:], canon.Uint64(0), beta[:])}
+}
+
+func (c *commitment) of(index uint64, beta dcf.Block) [sha256.Size]byte {
+	tail := c.encoded[len(c.encoded)-commitTail:]
+	binary.BigEndian.PutUint64(tail, index)
+	beta.Put(tail[8+4:])
+	return sha256.Sum256(c.encoded)
+}
+
+func (c *commitment) wipe() { clear(c.encoded[len(c.encoded)-dcf.BlockSize:]) }
