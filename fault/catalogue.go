@@ -72,6 +72,9 @@ const (
 	// Comparison.
 	WrongStep Code = "wrong_step" // a message out of order, or a half used twice
 	Tampered  Code = "tampered"   // the other party, or the dealer, is not honest
+	PeerSeed  Code = "peer_seed"  // the other party opened a seed that is not in the dealer's list
+	// DealerCheated: an opened correlation is not what the dealer's seeds give.
+	DealerCheated Code = "dealer_cheated"
 
 	// Processes.
 	Cancelled Code = "cancelled" // the caller's deadline passed or it gave up
@@ -141,8 +144,10 @@ var catalogue = map[Code]entry{
 	NetworkChanged:  {Internal, "remove the file, then run make models"},
 	NetworkNotBuilt: {Refused, "run make system, then build with CGO_ENABLED=1"},
 
-	WrongStep: {Refused, "open a new session"},
-	Tampered:  {Tamper, "stop the channel, keep the evidence, call the security team"},
+	WrongStep:     {Refused, "open a new session"},
+	PeerSeed:      {Tamper, "stop the channel, keep the evidence: the other party lies"},
+	DealerCheated: {Tamper, "stop the channel, keep the dealer's signed list and both seeds: it lies"},
+	Tampered:      {Tamper, "stop the channel, keep the evidence, call the security team"},
 
 	Cancelled: {Unavailable, "try again"},
 }

@@ -88,13 +88,13 @@ func NewChannel(id canon.ChannelID, check *code.Check) *Channel {
 func NewReady(channel *Channel, party Party) *Ready {
 	l := layoutOf(channel.Check, party)
 	return &Ready{
-		check:       channel.Check,
-		party:       party,
-		channel:     channel,
-		layout:      l,
-		expansion:   make([]byte, l.expanded),
-		c:           code.NewCode(channel.Check.Bits()),
-		commit:      newCommitment(channel.ID),
+		check:     channel.Check,
+		party:     party,
+		channel:   channel,
+		layout:    l,
+		expansion: make([]byte, l.expanded),
+		c:         code.NewCode(channel.Check.Bits()),
+		commit:    newCommitment(channel.ID),
 	}
 }
 
