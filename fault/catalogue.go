@@ -69,6 +69,11 @@ const (
 	NetworkChanged  Code = "network_changed"   // a file is not the one that the program names
 	NetworkNotBuilt Code = "network_not_built" // the program was built without it
 
+	// Calls between roles.
+	UnknownMethod Code = "unknown_method" // no such call
+	PeerFault     Code = "peer_fault"     // the other side failed with a code unknown here
+	NotAllowed    Code = "not_allowed"    // this caller may not make this call
+
 	// Comparison.
 	WrongStep Code = "wrong_step" // a message out of order, or a half used twice
 	Tampered  Code = "tampered"   // the other party, or the dealer, is not honest
@@ -143,6 +148,10 @@ var catalogue = map[Code]entry{
 	NetworkMissing:  {Refused, "run make models"},
 	NetworkChanged:  {Internal, "remove the file, then run make models"},
 	NetworkNotBuilt: {Refused, "run make system, then build with CGO_ENABLED=1"},
+
+	UnknownMethod: {Refused, "check that both sides run compatible versions"},
+	PeerFault:     {Unavailable, "look in the other side's log"},
+	NotAllowed:    {Refused, "check the caller's role and the allow-list"},
 
 	WrongStep:     {Refused, "open a new session"},
 	PeerSeed:      {Tamper, "stop the channel, keep the evidence: the other party lies"},
