@@ -81,6 +81,11 @@ const (
 	// DealerCheated: an opened correlation is not what the dealer's seeds give.
 	DealerCheated Code = "dealer_cheated"
 
+	SlotBusy       Code = "slot_busy"       // too many enrolments of a slot wait for an acknowledgement
+	SessionUsed    Code = "session_used"    // the session was compared before
+	UnknownSession Code = "unknown_session" // no such session, or it is over
+	UnknownPolicy  Code = "unknown_policy"  // no such policy at this server
+	Replayed       Code = "replayed"        // a jti, order or enrolment that was used before
 	// Processes.
 	Cancelled Code = "cancelled" // the caller's deadline passed or it gave up
 )
@@ -158,7 +163,12 @@ var catalogue = map[Code]entry{
 	DealerCheated: {Tamper, "stop the channel, keep the dealer's signed list and both seeds: it lies"},
 	Tampered:      {Tamper, "stop the channel, keep the evidence, call the security team"},
 
-	Cancelled: {Unavailable, "try again"},
+	SlotBusy:       {Unavailable, "wait until the pending orders expire, then send a new one"},
+	SessionUsed:    {Refused, "open a new session"},
+	UnknownSession: {Refused, "open a new session"},
+	UnknownPolicy:  {Refused, "ask the bureau for its policies"},
+	Replayed:       {Refused, "make a new one with a new jti"},
+	Cancelled:      {Unavailable, "try again"},
 }
 
 // Class is the code's class; Internal if it is not in the catalogue.
