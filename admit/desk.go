@@ -173,7 +173,7 @@ func (d *Desk) Subject(c orders.Citizen) (canon.Digest, error) {
 // Pseudonym is P_i, this server's part in the name under which a relying party
 // sees a citizen.
 func (d *Desk) Pseudonym(rp string, c orders.Citizen) (canon.Digest, error) {
-	return d.prf("pseudonym", []byte(rp), []byte(c.Reveal()))
+	return d.prf("pseudonym-part", []byte(rp), []byte(c.Reveal()))
 }
 
 func (d *Desk) prf(kind canon.Kind, fields ...[]byte) (canon.Digest, error) {

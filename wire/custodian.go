@@ -61,9 +61,16 @@ type (
 		Certificate []byte       // the matcher's recipient certificate
 		Slots       []SlotName   // one a slot of the policy
 	}
-	// SessionOpened carries the answer (orders.Answer) with the custodian's
-	// signature.
-	SessionOpened struct{ Answer []byte }
+	// SessionOpened is the custodian's part of the answer, and its signature over
+	// the whole (orders.Answer).
+	SessionOpened struct {
+		Nonce       canon.Digest // nonce_1
+		Expiry      uint64       // of the session, seconds since 1970
+		Certificate []byte       // the custodian's recipient certificate
+		Signature   Signature
+	}
+	// Signature is one by a short-lived key, with the key's certificate.
+	Signature struct{ Certificate, Value []byte }
 
 	// CheckStart is M1 of one check, with the correlation that it uses.
 	CheckStart struct {
@@ -123,11 +130,8 @@ type (
 		Row     canon.RowID
 		Counter uint64
 	}
-	// RowPromoted carries the custodian's receipt signature, empty for a renewal.
-	RowPromoted struct {
-		Receipt   []byte
-		Signature []byte
-	}
+	// RowPromoted carries the custodian's half of the receipt, empty for a renewal.
+	RowPromoted struct{ Statement []byte }
 	// RenewStart names a row as the matcher holds it.
 	RenewStart struct {
 		Row     canon.RowID
@@ -140,11 +144,8 @@ type (
 		Current bool
 		Delta   code.Code
 	}
-	// OrderDone carries the custodian's receipt and its signature.
-	OrderDone struct {
-		Receipt   []byte
-		Signature []byte
-	}
+	// OrderDone carries the custodian's half of the receipt.
+	OrderDone struct{ Statement []byte }
 
 	// ChannelOpen names the matcher's side of a channel.
 	ChannelOpen struct {
@@ -197,7 +198,13 @@ func (m *SessionOpen) fields(c *coder) {
 	})
 }
 
-func (m *SessionOpened) fields(c *coder) { c.bytes(&m.Answer, MaxSigned) }
+func (m *SessionOpened) fields(c *coder) {
+	c.fixed(m.Nonce[:])
+	c.uint64(&m.Expiry)
+	c.bytes(&m.Certificate, MaxCertificate)
+	c.bytes(&m.Signature.Certificate, MaxCertificate)
+	c.bytes(&m.Signature.Value, MaxSignature)
+}
 
 func (m *CompareStart) fields(c *coder) {
 	c.fixed(m.Session[:])
@@ -251,10 +258,7 @@ func (m *RowStored) fields(c *coder) {
 	c.uint64(&m.Counter)
 }
 
-func (m *RowPromoted) fields(c *coder) {
-	c.bytes(&m.Receipt, MaxSigned)
-	c.bytes(&m.Signature, MaxSignature)
-}
+func (m *RowPromoted) fields(c *coder) { c.bytes(&m.Statement, MaxSigned) }
 
 func (m *RenewStart) fields(c *coder) {
 	c.fixed(m.Row[:])
@@ -269,10 +273,7 @@ func (m *RenewDelta) fields(c *coder) {
 	}
 }
 
-func (m *OrderDone) fields(c *coder) {
-	c.bytes(&m.Receipt, MaxSigned)
-	c.bytes(&m.Signature, MaxSignature)
-}
+func (m *OrderDone) fields(c *coder) { c.bytes(&m.Statement, MaxSigned) }
 
 func (m *ChannelOpen) fields(c *coder) {
 	c.fixed(m.Instance[:])
