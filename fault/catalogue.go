@@ -81,6 +81,14 @@ const (
 	// DealerCheated: an opened correlation is not what the dealer's seeds give.
 	DealerCheated Code = "dealer_cheated"
 
+	// Correlations.
+	UnknownChannel        Code = "unknown_channel"        // a channel that this instance does not hold
+	ChannelStopped        Code = "channel_stopped"        // an alarm stopped it for good
+	ChannelLimit          Code = "channel_limit"          // too many channels are open
+	WrongCheck            Code = "wrong_check"            // a correlation of a channel for another check
+	IndexUsed             Code = "index_used"             // a correlation or batch that is gone: used, sacrificed, dropped or never dealt
+	CorrelationsExhausted Code = "correlations_exhausted" // none was ready in time
+
 	SlotBusy       Code = "slot_busy"       // too many enrolments of a slot wait for an acknowledgement
 	SessionUsed    Code = "session_used"    // the session was compared before
 	UnknownSession Code = "unknown_session" // no such session, or it is over
@@ -162,6 +170,13 @@ var catalogue = map[Code]entry{
 	PeerSeed:      {Tamper, "stop the channel, keep the evidence: the other party lies"},
 	DealerCheated: {Tamper, "stop the channel, keep the dealer's signed list and both seeds: it lies"},
 	Tampered:      {Tamper, "stop the channel, keep the evidence, call the security team"},
+
+	UnknownChannel:        {Unavailable, "try again: a new channel is opened after a restart"},
+	ChannelStopped:        {Tamper, "look for the alarm that stopped it; restart the role when it is cleared up"},
+	ChannelLimit:          {Unavailable, "wait until an idle channel is dropped, or raise the limit"},
+	WrongCheck:            {Refused, "use a correlation of the check that the plan names"},
+	IndexUsed:             {Refused, "open a new session; it takes new correlations"},
+	CorrelationsExhausted: {Unavailable, "try again; if it lasts, look at the dealer, and raise the stock"},
 
 	SlotBusy:       {Unavailable, "wait until the pending orders expire, then send a new one"},
 	SessionUsed:    {Refused, "open a new session"},

@@ -125,7 +125,8 @@ func Invoke(ctx context.Context, caller Caller, method Method, request, answer M
 	return Unmarshal(r.body, answer)
 }
 
-// serve decodes a request, runs the call and encodes its answer.
+// serve decodes a request, runs the call, encodes its answer, and wipes the answer
+// if it can be wiped.
 func serve[Q, A any, PQ interface {
 	*Q
 	Message
@@ -141,6 +142,9 @@ func serve[Q, A any, PQ interface {
 		a, err := call(ctx, q)
 		if err != nil {
 			return nil, err
+		}
+		if secret, ok := any(a).(interface{ Wipe() }); ok {
+			defer secret.Wipe()
 		}
 		return Marshal(a), nil
 	}

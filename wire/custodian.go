@@ -147,22 +147,29 @@ type (
 	// OrderDone carries the custodian's half of the receipt.
 	OrderDone struct{ Statement []byte }
 
-	// ChannelOpen names the matcher's side of a channel.
+	// ChannelOpen names the matcher's side of a channel. Both sides must be
+	// configured with the same sizes.
 	ChannelOpen struct {
-		Instance Instance
-		Nonce    canon.Digest
-		Check    canon.CheckID
+		Instance         Instance
+		Nonce            canon.Digest
+		Check            canon.CheckID
+		Batch, Sacrifice uint32
 	}
 	// ChannelOpened names the custodian's.
 	ChannelOpened struct {
 		Instance Instance
 		Nonce    canon.Digest
 	}
-	// BatchToss commits the matcher to its coin and to the list it saw.
+	// BatchToss commits the matcher to its coin, and forwards what the dealer signed
+	// to it: if the custodian is given another list, it holds two signatures that
+	// contradict each other.
 	BatchToss struct {
 		Channel    canon.ChannelID
 		Batch      uint64
-		List       canon.Digest
+		Root       uint32       // version of the dealer's root key
+		Digests    canon.Digest // of the list: cut.Statement.Digests
+		Identity   uint32       // version of the dealer's identity key
+		Signature  []byte
 		Commitment canon.Digest
 	}
 	// BatchTossed is the custodian's commitment, to the same list.
@@ -279,6 +286,8 @@ func (m *ChannelOpen) fields(c *coder) {
 	c.fixed(m.Instance[:])
 	c.fixed(m.Nonce[:])
 	c.fixed(m.Check[:])
+	c.uint32(&m.Batch)
+	c.uint32(&m.Sacrifice)
 }
 
 func (m *ChannelOpened) fields(c *coder) {
@@ -289,7 +298,10 @@ func (m *ChannelOpened) fields(c *coder) {
 func (m *BatchToss) fields(c *coder) {
 	c.fixed(m.Channel[:])
 	c.uint64(&m.Batch)
-	c.fixed(m.List[:])
+	c.uint32(&m.Root)
+	c.fixed(m.Digests[:])
+	c.uint32(&m.Identity)
+	c.bytes(&m.Signature, MaxSignature)
 	c.fixed(m.Commitment[:])
 }
 

@@ -25,6 +25,9 @@ type (
 		Check              canon.CheckID
 		Batch              uint64
 		Size               uint32 // correlations in the batch
+		// Root is the version of the root key. The matcher asks first and gives 0,
+		// for the latest; the custodian asks for the one that the matcher was given.
+		Root uint32
 	}
 	// BatchAnswer is the dealer's list with its signature, and the caller's halves
 	// in order of index.
@@ -48,6 +51,13 @@ func (m *BatchRequest) Channel() canon.ChannelID {
 	return ChannelID(m.Matcher, m.Custodian, m.Nonce0, m.Nonce1, m.Check)
 }
 
+// Wipe overwrites the halves.
+func (m *BatchAnswer) Wipe() {
+	for i := range m.Halves {
+		m.Halves[i].Wipe()
+	}
+}
+
 // List is what the dealer signed, for the batch that was asked for.
 func (m *BatchAnswer) List(q *BatchRequest) *cut.List {
 	return &cut.List{Root: m.Root, Channel: q.Channel(), Batch: q.Batch, Halves: m.Digests}
@@ -61,6 +71,7 @@ func (m *BatchRequest) fields(c *coder) {
 	c.fixed(m.Check[:])
 	c.uint64(&m.Batch)
 	c.uint32(&m.Size)
+	c.uint32(&m.Root)
 }
 
 func (m *BatchAnswer) fields(c *coder) {

@@ -52,10 +52,17 @@ type List struct {
 // First is the index of the batch's first correlation.
 func (l *List) First() uint64 { return l.Batch * uint64(len(l.Halves)) }
 
-// Signed is the bytes that the dealer signs: canonical("list", root, channel,
-// batch, SHA-256 of all digests in order: index by index, half 0 then half 1,
-// seed then full).
-func (l *List) Signed() []byte {
+// Statement is a list in short: what the dealer signs.
+type Statement struct {
+	Root    uint32
+	Channel canon.ChannelID
+	Batch   uint64
+	Size    uint32       // correlations in the batch
+	Digests canon.Digest // SHA-256 of all digests in order: index by index, half 0 then half 1, seed then full
+}
+
+// Statement sums the list up.
+func (l *List) Statement() Statement {
 	h := sha256.New()
 	for i := range l.Halves {
 		for p := range 2 {
@@ -63,8 +70,31 @@ func (l *List) Signed() []byte {
 			h.Write(l.Halves[i][p].Full[:])
 		}
 	}
-	return canon.Encode("list", canon.Uint64(uint64(l.Root)), l.Channel[:], canon.Uint64(l.Batch),
-		canon.Uint64(uint64(len(l.Halves))), h.Sum(nil))
+	s := Statement{Root: l.Root, Channel: l.Channel, Batch: l.Batch, Size: uint32(len(l.Halves))}
+	h.Sum(s.Digests[:0])
+	return s
+}
+
+// Signed is the bytes that the dealer signs: canonical("list", root, channel,
+// batch, size, digests).
+func (s *Statement) Signed() []byte {
+	return canon.Encode("list", canon.Uint64(uint64(s.Root)), s.Channel[:], canon.Uint64(s.Batch),
+		canon.Uint64(uint64(s.Size)), s.Digests[:])
+}
+
+// Hash is SHA-256(Signed()): what the coin is bound to.
+func (s *Statement) Hash() canon.Digest { return sha256.Sum256(s.Signed()) }
+
+// Contradicts reports whether one dealer cannot honestly have signed both: they
+// are about the same batch, whose contents differ.
+func (s *Statement) Contradicts(o *Statement) bool {
+	return s.Root == o.Root && s.Channel == o.Channel && s.Batch == o.Batch && s.Size == o.Size && s.Digests != o.Digests
+}
+
+// Signed is the bytes that the dealer signs.
+func (l *List) Signed() []byte {
+	s := l.Statement()
+	return s.Signed()
 }
 
 // Hash is SHA-256(Signed()).
