@@ -59,6 +59,7 @@ const (
 	NoFace           Code = "no_face"           // no face was found
 	SeveralFaces     Code = "several_faces"     // several faces of similar size
 	FaceTooSmall     Code = "face_too_small"    // too few pixels over the face
+	FaceCutOff       Code = "face_cut_off"      // part of the face is outside the photo
 	FaceBlurred      Code = "face_blurred"      // out of focus or moved
 	FaceTooDark      Code = "face_too_dark"     // too little light on the face
 	FaceTooBright    Code = "face_too_bright"   // too much light on the face
@@ -150,9 +151,10 @@ var catalogue = map[Code]entry{
 	StaleOrder:     {Refused, "sign a new order"},
 
 	BadPhoto:         {NotCompared, "use a JPEG or PNG photo of at most 16 MiB and 40 megapixels"},
-	NoFace:           {NotCompared, "face the camera, with the whole face in the picture"},
+	NoFace:           {NotCompared, "face the camera, in good light"},
 	SeveralFaces:     {NotCompared, "have one person alone in front of the camera"},
 	FaceTooSmall:     {NotCompared, "come closer to the camera"},
+	FaceCutOff:       {NotCompared, "have the whole face in the picture"},
 	FaceBlurred:      {NotCompared, "hold still, clean the lens and let the camera focus"},
 	FaceTooDark:      {NotCompared, "put light on the face"},
 	FaceTooBright:    {NotCompared, "turn away from strong light"},
