@@ -9,7 +9,8 @@
 // What is durable when: when Apply returns nil, all of its writes survive a
 // crash of the process and of the machine. When it returns an error other than
 // fault.Conflict, the writes may or may not have happened, all together; the
-// caller must read before it tries again.
+// caller must read before it tries again. A row that a call returns is durable:
+// nobody acts on a write that a crash can take back.
 package store
 
 import (
@@ -17,12 +18,14 @@ import (
 	"time"
 )
 
-// Table is one kind of row. Tables are fixed by the software, not by data.
+// Table is one kind of row. Tables are fixed by the software, not by data. A
+// name has 1 to MaxTable bytes.
 type Table string
 
 // Row names one row. Partition is the unit of atomicity and of distribution
 // (a handle, nearly always); Key orders rows inside it. Both are visible to the
-// store, so they are never a citizen's reference. Either is at most 128 bytes.
+// store, so they are never a citizen's reference. Either is at most MaxName
+// bytes, and may be empty.
 type Row struct {
 	Table     Table
 	Partition []byte
@@ -32,6 +35,7 @@ type Row struct {
 // Record is the contents of a row. Version is the store's own count of writes to
 // the row, from 1, and never repeats while the row exists. A zero Expires means
 // never; a row past its Expires may still be returned, and is removed by Sweep.
+// Expires is after 1970, and whole milliseconds of it are kept.
 type Record struct {
 	Value   []byte
 	Version uint64
@@ -67,7 +71,8 @@ func (c Condition) Holds(exists bool, version uint64) bool {
 	return exists && version == c.version
 }
 
-// Write puts or deletes one row if a condition holds.
+// Write puts or deletes one row if a condition holds. Deleting a row that does
+// not exist succeeds where the condition holds.
 type Write struct {
 	Row
 	If      Condition
@@ -76,21 +81,35 @@ type Write struct {
 	Expires time.Time
 }
 
-// MaxValue is the most bytes that a value may have.
-const MaxValue = 1 << 20
+// Limits. Implementations hold them with Row.Check, CheckWrites, CheckAfter and
+// CheckLimit.
+const (
+	MaxTable  = 64      // bytes of a table's name
+	MaxName   = 128     // bytes of a partition, and of a key
+	MaxValue  = 1 << 20 // bytes of a value
+	MaxWrites = 1024    // writes in one Apply
+
+	// Overhead is how many bytes fewer than MaxValue a caller may use, so that
+	// Encrypted has room for its own.
+	Overhead = 64
+)
 
 // Store holds rows. Implementations are safe for concurrent use, and pass
 // store/storetest. Slices given are not kept, and slices returned are the
-// caller's.
+// caller's. Every call may fail with fault.StoreUnavailable, fault.StoreDamaged,
+// or fault.Cancelled when ctx ends first, and with fault.Oversize or
+// fault.OutOfRange for arguments outside the limits.
 type Store interface {
 	// Get reads a row, or fails with fault.NotFound.
 	Get(ctx context.Context, row Row) (Record, error)
 	// Apply does all writes or none, durably. All rows of one call have the same
 	// partition, and no row appears twice. If a condition does not hold
-	// nothing is written and the error is fault.Conflict.
+	// nothing is written and the error is fault.Conflict. No writes at all
+	// succeed.
 	Apply(ctx context.Context, writes ...Write) error
 	// Partition lists the rows of one partition in order of key, at most limit,
-	// starting after the given key (nil: from the first).
+	// starting after the given key (nil: from the first; an empty key that is
+	// not nil is a key).
 	Partition(ctx context.Context, table Table, partition, after []byte, limit int) ([]Entry, error)
 	// Scan lists rows of a whole table in order of (partition, key), at most
 	// limit, starting after the given row (zero: from the first). It is for
