@@ -88,6 +88,18 @@ type Opened struct {
 	Custodian *seal.RecipientKey
 }
 
+// Context is what a probe of this session is sealed under.
+func (o *Opened) Context() seal.Context {
+	return seal.Context{
+		Kind:    seal.Probe,
+		Request: o.Request,
+		Place:   o.Session(),
+		Party:   o.Asked.RP,
+		Model:   o.Model,
+		Expiry:  o.Expiry,
+	}
+}
+
 // VerifyAnswer is the client's check of an answer to request, against its pinned
 // bundle. It computes q from the request itself, and the session from q. Faults:
 // those of ParseRequest and of the encoding; NotCosigned, BadCertificate,

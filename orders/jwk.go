@@ -278,6 +278,9 @@ func (*PrivateKey) String() string { return "orders.PrivateKey(secret)" }
 // GoString hides the key.
 func (*PrivateKey) GoString() string { return "orders.PrivateKey(secret)" }
 
+// Format hides the key under every verb.
+func (k *PrivateKey) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(k.String())) }
+
 func encodeBase64(data []byte) string { return base64.RawURLEncoding.EncodeToString(data) }
 
 // decodeBase64 reads unpadded base64url in its one form: no line breaks, and no

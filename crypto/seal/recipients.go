@@ -3,6 +3,7 @@ package seal
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"time"
 
 	"github.com/cloudflare/circl/kem/xwing"
@@ -87,3 +88,6 @@ func (*Recipients) String() string { return "seal.Recipients(secret)" }
 
 // GoString hides the keys.
 func (*Recipients) GoString() string { return "seal.Recipients(secret)" }
+
+// Format hides it under every verb.
+func (r *Recipients) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(r.String())) }

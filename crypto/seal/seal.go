@@ -11,6 +11,7 @@ package seal
 
 import (
 	"crypto/rand"
+	"fmt"
 	"io"
 	"time"
 
@@ -155,3 +156,9 @@ func (Plain) String() string { return "seal.Plain(secret)" }
 
 // GoString hides the value.
 func (Plain) GoString() string { return "seal.Plain(secret)" }
+
+// Format hides it under every verb.
+func (p Plain) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(p.String())) }
+
+// MarshalText hides the value from JSON and from structured logs.
+func (p Plain) MarshalText() ([]byte, error) { return []byte(p.String()), nil }

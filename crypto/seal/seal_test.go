@@ -132,7 +132,7 @@ func TestSealRefuses(t *testing.T) {
 func TestSecretsPrintOnlyTheirKind(t *testing.T) {
 	plain := Plain("the secret itself")
 	for _, v := range []any{plain, newRecipients(t, Matcher), NewSigners(Matcher)} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
 			text := fmt.Sprintf(verb, v)
 			if len(text) > 40 || bytes.Contains([]byte(text), []byte("itself")) {
 				t.Errorf("%s of %T: %s", verb, v, text)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"fmt"
 	"time"
 
 	"nod/fault"
@@ -78,3 +79,6 @@ func (*Signers) String() string { return "seal.Signers(secret)" }
 
 // GoString hides the keys.
 func (*Signers) GoString() string { return "seal.Signers(secret)" }
+
+// Format hides it under every verb.
+func (s *Signers) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) }
