@@ -31,6 +31,7 @@ const (
 	StoreInUse         Code = "store_in_use"        // another process holds the store
 	StoreDamaged       Code = "store_damaged"       // the store's own files are not as it wrote them
 	RecordForged       Code = "record_forged"       // a stored row was changed, moved or made under another key
+	KeysetForged       Code = "keyset_forged"       // a wrapped keyset was changed, moved or wrapped under another key
 	KeyType            Code = "key_type"            // a key of another type than the operation needs
 	Exposed            Code = "exposed"             // a file of secrets that other users may open
 	AuditUnavailable   Code = "audit_unavailable"   // the audit record cannot be written
@@ -95,6 +96,10 @@ const (
 	UnknownSession Code = "unknown_session" // no such session, or it is over
 	UnknownPolicy  Code = "unknown_policy"  // no such policy at this server
 	Replayed       Code = "replayed"        // a jti, order or enrolment that was used before
+	SessionBusy    Code = "session_busy"    // the session is being opened by another call
+	SessionGone    Code = "session_gone"    // the request's session ended, or was at an instance that is gone
+	Overloaded     Code = "overloaded"      // too much at once
+	RowMismatch    Code = "row_mismatch"    // the two servers do not hold the same row
 	// Processes.
 	Cancelled Code = "cancelled" // the caller's deadline passed or it gave up
 )
@@ -128,6 +133,7 @@ var catalogue = map[Code]entry{
 	StoreInUse:         {Refused, "stop the other process, or give this one a folder of its own"},
 	StoreDamaged:       {Internal, "stop this role, check the disk, and restore the store from a backup"},
 	RecordForged:       {Tamper, "find out who wrote to the store; restore the row from a backup, or delete it"},
+	KeysetForged:       {Tamper, "restore the role's keyset from a backup; without it its rows cannot be read"},
 	KeyType:            {Refused, "use a key of the right type, or another name"},
 	Exposed:            {Refused, "take the others' rights away: chmod 600 the file, chmod 700 the folder"},
 	AuditUnavailable:   {Unavailable, "check the audit folder and its free space, then restart the role"},
@@ -185,6 +191,10 @@ var catalogue = map[Code]entry{
 	UnknownSession: {Refused, "open a new session"},
 	UnknownPolicy:  {Refused, "ask the bureau for its policies"},
 	Replayed:       {Refused, "make a new one with a new jti"},
+	SessionBusy:    {Unavailable, "try again in a moment"},
+	SessionGone:    {Unavailable, "make a new request"},
+	Overloaded:     {Unavailable, "try again later"},
+	RowMismatch:    {Refused, "enrol the citizen again"},
 	Cancelled:      {Unavailable, "try again"},
 }
 

@@ -1,0 +1,116 @@
+// Package disk writes small files of secrets: whole or not at all, readable by
+// their owner only, and by one process at a time.
+package disk
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"nod/fault"
+)
+
+// Private holds that a file, or folder, gives no rights to other users:
+// fault.Exposed if it does.
+func Private(info os.FileInfo) error {
+	if info.Mode().Perm()&0o077 != 0 {
+		return fault.New(fault.Exposed, "%s has mode %04o", info.Name(), info.Mode().Perm())
+	}
+	return nil
+}
+
+// ReadPrivate reads a file of at most limit bytes that is the owner's only. The
+// error wraps fs.ErrNotExist if there is no such file.
+func ReadPrivate(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fault.New(fault.BadEncoding, "%s is not a file", info.Name())
+	}
+	if err := Private(info); err != nil {
+		return nil, err
+	}
+	if info.Size() > limit {
+		return nil, fault.New(fault.Oversize, "%s has %d bytes, at most %d", info.Name(), info.Size(), limit)
+	}
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// Replace writes a file of mode 0600 so that after a crash it has its old
+// contents or the new ones, and returns when the new ones are durable. After an
+// error it has either.
+func Replace(path string, data []byte) (err error) {
+	folder := filepath.Dir(path)
+	f, err := os.CreateTemp(folder, "."+filepath.Base(path)+".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ignoreMissing(os.Remove(f.Name())))
+		}
+	}()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return SyncFolder(folder)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// SyncFolder makes the names in a folder durable.
+func SyncFolder(folder string) error {
+	d, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Lock makes a file if needed and locks it until the Closer is closed or the
+// process ends. If another holds it, even in this process, it waits, or fails
+// with fault.StoreInUse if wait is false.
+func Lock(path string, wait bool) (io.Closer, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	how := syscall.LOCK_EX
+	if !wait {
+		how |= syscall.LOCK_NB
+	}
+	for {
+		err = syscall.Flock(int(f.Fd()), how)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = fault.New(fault.StoreInUse, "%s is locked", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
