@@ -199,16 +199,25 @@ func CheckSacrifice(dealer *compare.Dealer, check *code.Check, list *List, i int
 	}
 	var seeds [2]prg.Seed
 	seeds[party], seeds[party.Peer()] = *own, *peer
-	var corrections [2][]byte
-	for p := range corrections {
-		corrections[p] = make([]byte, compare.CorrectionsSize(check, compare.Party(p)))
-	}
-	dealer.Deal(list.First()+uint64(i), &seeds, &corrections)
-	for p := range corrections {
-		half := compare.Half{Seed: seeds[p], Corrections: corrections[p]}
-		if half.Digests() != list.Halves[i][p] {
+	for p, digests := range Recompute(dealer, check, list.First()+uint64(i), &seeds) {
+		if digests != list.Halves[i][p] {
 			return fault.New(fault.DealerCheated, "half %d of correlation %d", p, list.First()+uint64(i))
 		}
 	}
 	return nil
+}
+
+// Recompute is the digests that an honest dealer lists for an index with these
+// seeds.
+func Recompute(dealer *compare.Dealer, check *code.Check, index uint64, seeds *[2]prg.Seed) (d [2]compare.Digests) {
+	var corrections [2][]byte
+	for p := range corrections {
+		corrections[p] = make([]byte, compare.CorrectionsSize(check, compare.Party(p)))
+	}
+	dealer.Deal(index, seeds, &corrections)
+	for p := range corrections {
+		half := compare.Half{Seed: seeds[p], Corrections: corrections[p]}
+		d[p] = half.Digests()
+	}
+	return d
 }
