@@ -197,3 +197,38 @@ func (a *Admission) Context(session canon.SessionID, expiry time.Time) seal.Cont
 		Expiry:  expiry,
 	}
 }
+
+// Verdict is what a comparison of an admitted request ends with.
+func (a *Admission) Verdict(session canon.SessionID, p0, p1 canon.Digest, leaves [2]canon.Digest, match bool, now time.Time) *orders.Verdict {
+	issued := now.UTC().Truncate(time.Second)
+	return &orders.Verdict{
+		Request:   a.Q,
+		Session:   session,
+		RP:        a.Request.RP,
+		Pseudonym: orders.Pseudonym(p0, p1),
+		Purpose:   a.Request.Purpose,
+		Model:     a.Request.Model,
+		Policy:    a.Request.Policy,
+		FMR:       a.Plan.FMR,
+		IssuedAt:  issued,
+		Expiry:    issued.Add(verdictLife),
+		Leaves:    leaves,
+		Match:     match,
+	}
+}
+
+// verdictLife is how long a relying party may rely on a verdict.
+const verdictLife = 5 * time.Minute
+
+// Sweep removes rows that expired.
+func (d *Desk) Sweep(ctx context.Context) error {
+	for _, table := range []store.Table{tableReplay, tableSession, tableOrder} {
+		if _, err := d.store.Sweep(ctx, table, d.now(), sweepLimit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepLimit bounds one table's part of a Sweep.
+const sweepLimit = 10_000

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"nod/audit"
 	"nod/crypto/canon"
 	"nod/fault"
 	"nod/orders"
@@ -71,12 +72,20 @@ func (d *Desk) AdmitEnrolment(ctx context.Context, order []byte, hash0, hash1 ca
 	return out, orders.Follows(e.IssuedAt, s.newest)
 }
 
-// ApplyEnrolment marks an enrolment as the newest order of its citizen and makes
-// the caller's own writes (rows of the same partition) with it, all or none. It
-// is applied once: fault.Replayed the second time, fault.StaleOrder if something
-// newer came in between. writes is called anew for every attempt.
-func (d *Desk) ApplyEnrolment(ctx context.Context, e *Enrolment, writes func(context.Context) ([]store.Write, error)) error {
-	return d.apply(ctx, e.Handle, e.Row[:], e.IssuedAt, e.Expiry, nil, writes)
+// Effect is what a role does to its own rows (of the same partition) with an order,
+// and a note about it that is kept with the order. It is called anew for every
+// attempt to write.
+type Effect func(context.Context) (writes []store.Write, note []byte, err error)
+
+// ApplyEnrolment marks an enrolment as the newest order of its citizen, together
+// with its effect, all or none. It is applied once: fault.Replayed the second
+// time, fault.StaleOrder if something newer came in between.
+func (d *Desk) ApplyEnrolment(ctx context.Context, e *Enrolment, effect Effect) error {
+	_, again, err := d.apply(ctx, e.Handle, e.Row[:], e.IssuedAt, e.Expiry, nil, effect)
+	if again {
+		return fault.New(fault.Replayed, "the enrolment was applied before")
+	}
+	return err
 }
 
 // Order is an order of the bureau that this server verified.
@@ -100,10 +109,23 @@ func (d *Desk) AdmitOrder(order []byte) (*Order, error) {
 	return out, err
 }
 
-// ApplyOrder changes the citizen's standing or budget as the order says, and makes
-// the caller's own writes (for an erasure) with it, all or none. It is applied
-// once by its hash; again, it reports that it was applied before.
-func (d *Desk) ApplyOrder(ctx context.Context, o *Order, writes func(context.Context) ([]store.Write, error)) (again bool, err error) {
+// Did is what an order's audit record and receipt call it.
+func (o *Order) Did() (audit.Operation, orders.ReceiptKind) {
+	switch o.Kind {
+	case orders.Lock:
+		return audit.OpLock, orders.Locked
+	case orders.Unlock:
+		return audit.OpUnlock, orders.Unlocked
+	case orders.Lift:
+		return audit.OpLift, orders.Lifted
+	}
+	return audit.OpErase, orders.Erased
+}
+
+// ApplyOrder changes the citizen's standing or budget as the order says, together
+// with its effect, all or none. It is applied once by its hash; the note is that
+// of the first time, however often it is delivered.
+func (d *Desk) ApplyOrder(ctx context.Context, o *Order, effect Effect) (note []byte, err error) {
 	hash := o.Hash()
 	change := func(ctx context.Context, s *standing) ([]store.Write, error) {
 		switch o.Kind {
@@ -120,59 +142,70 @@ func (d *Desk) ApplyOrder(ctx context.Context, o *Order, writes func(context.Con
 		}
 		return nil, nil
 	}
-	err = d.apply(ctx, o.Handle, hash[:], o.IssuedAt, o.Expiry, change, writes)
-	if fault.Is(err, fault.Replayed) {
-		return true, nil
-	}
-	return false, err
+	note, _, err = d.apply(ctx, o.Handle, hash[:], o.IssuedAt, o.Expiry, change, effect)
+	return note, err
 }
 
 // apply makes one durable write of: the order's tombstone, the citizen's standing,
 // and what the order and the caller add.
 func (d *Desk) apply(ctx context.Context, h Handle, id []byte, issued, expiry time.Time,
-	change func(context.Context, *standing) ([]store.Write, error),
-	writes func(context.Context) ([]store.Write, error),
-) error {
+	change func(context.Context, *standing) ([]store.Write, error), effect Effect,
+) (note []byte, again bool, err error) {
 	tombstone := store.Row{Table: tableOrder, Partition: h[:], Key: id}
 	for range retries {
 		known, err := read(ctx, d.store, tombstone)
 		if err != nil {
-			return err
+			return nil, false, err
 		}
 		if known.Version != 0 {
-			return fault.New(fault.Replayed, "the order was applied before")
+			return known.Value, true, nil
 		}
 		s, record, err := d.standing(ctx, h)
 		if err != nil {
-			return err
+			return nil, false, err
 		}
 		if err := orders.Follows(issued, s.newest); err != nil {
-			return err
+			return nil, false, err
 		}
 		s.newest = issued
-		batch := []store.Write{}
-		if change != nil {
-			if batch, err = change(ctx, &s); err != nil {
-				return err
-			}
+		batch, note, err := effect(ctx)
+		if err != nil {
+			return nil, false, err
 		}
-		if writes != nil {
-			more, err := writes(ctx)
+		if change != nil {
+			more, err := change(ctx, &s)
 			if err != nil {
-				return err
+				return nil, false, err
 			}
 			batch = append(batch, more...)
 		}
 		batch = append(batch,
-			store.Write{Row: tombstone, If: store.Absent, Value: canon.Encode("applied"), Expires: expiry.Add(tombstoneKeep)},
+			store.Write{Row: tombstone, If: store.Absent, Value: note, Expires: expiry.Add(tombstoneKeep)},
 			store.Write{Row: standingRow(h), If: at(record), Value: s.encode()})
 		if err := d.store.Apply(ctx, batch...); !fault.Is(err, fault.Conflict) {
-			return err
+			return note, false, err
 		}
 	}
-	return fault.New(fault.StoreUnavailable, "citizen is written by too many orders at once")
+	return nil, false, fault.New(fault.StoreUnavailable, "citizen is written by too many orders at once")
 }
 
 // tombstoneKeep is how long after an order's own expiry its tombstone stays: past
 // it the order is refused by its time.
 const tombstoneKeep = 24 * time.Hour
+
+// Rows is a note that lists rows.
+func Rows(rows []canon.RowID) []byte {
+	out := make([]byte, 0, 32*len(rows))
+	for _, r := range rows {
+		out = append(out, r[:]...)
+	}
+	return out
+}
+
+// ParseRows reads a note of Rows.
+func ParseRows(note []byte) (out []canon.RowID) {
+	for ; len(note) >= 32; note = note[32:] {
+		out = append(out, canon.RowID(note[:32]))
+	}
+	return out
+}

@@ -60,11 +60,12 @@ type (
 		Cursor []byte
 		Limit  uint32
 	}
-	// RenewAnswer says how many templates were looked at and how many moved, and
-	// where to go on; an empty Cursor means that this was the last page.
+	// RenewAnswer says how many templates were looked at, how many moved, how many
+	// could not (the custodian does not hold their rows), and where to go on; an
+	// empty Cursor means that this was the last page.
 	RenewAnswer struct {
-		Cursor        []byte
-		Seen, Renewed uint32
+		Cursor                []byte
+		Seen, Renewed, Failed uint32
 	}
 )
 
@@ -108,6 +109,7 @@ func (m *RenewAnswer) fields(c *coder) {
 	c.bytes(&m.Cursor, 512)
 	c.uint32(&m.Seen)
 	c.uint32(&m.Renewed)
+	c.uint32(&m.Failed)
 }
 
 // The matcher's methods.

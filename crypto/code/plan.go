@@ -26,6 +26,8 @@ type Plan struct {
 	// Steps are the match checks in order of slots, then one plausibility check
 	// for each model of Codes that asks for it.
 	Steps []Step
+	// FMR is the loosest class of the slots: what a verdict states.
+	FMR   FMRClass
 	slots int
 }
 
@@ -44,6 +46,9 @@ func NewPlan(policy *Policy, models map[canon.ModelID]*Model) (*Plan, error) {
 			return nil, fault.New(fault.OutOfRange, "policy %s: model %s states no bound at %s", policy.Name(), m.Name(), slot.FMR)
 		}
 		p.Steps = append(p.Steps, Step{Check: m.Match(), T: t, Code: p.codeOf(m), Slot: i})
+		if p.FMR == "" || slot.FMR.rank() < p.FMR.rank() {
+			p.FMR = slot.FMR
+		}
 	}
 	for i, m := range p.Codes {
 		if check, t, ok := m.Plausibility(); ok {
@@ -66,6 +71,26 @@ func (p *Plan) codeOf(m *Model) int {
 
 // Slots is the number of template slots.
 func (p *Plan) Slots() int { return p.slots }
+
+// Model is the model of a slot's templates. A slot outside the plan is a
+// programmer's error and panics.
+func (p *Plan) Model(slot int) *Model {
+	for _, s := range p.Steps {
+		if s.Slot == slot {
+			return p.Codes[s.Code]
+		}
+	}
+	panic("code: no such slot")
+}
+
+// Lengths are the lengths of the codes of one probe, in bits.
+func (p *Plan) Lengths() []int {
+	out := make([]int, len(p.Codes))
+	for i, m := range p.Codes {
+		out[i] = m.Bits()
+	}
+	return out
+}
 
 // TotalBits is the length of all codes of one probe together.
 func (p *Plan) TotalBits() int {

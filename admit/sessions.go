@@ -1,0 +1,133 @@
+package admit
+
+import (
+	"sync"
+	"time"
+
+	"nod/crypto/canon"
+	"nod/fault"
+)
+
+// Sessions are one instance's open sessions, in memory only: they hold shares and
+// pads. A request opens at most one; a session is taken once. Safe for concurrent
+// use.
+type Sessions[S any] struct {
+	mu     sync.Mutex
+	limit  int
+	wipe   func(S)
+	byQ    map[canon.RequestHash]*session[S]
+	byID   map[canon.SessionID]*session[S]
+	sweeps time.Time
+}
+
+type session[S any] struct {
+	q      canon.RequestHash
+	id     canon.SessionID
+	state  S
+	expiry time.Time
+	opened bool // false while it is being opened
+	taken  bool
+}
+
+// NewSessions makes room for at most limit sessions. wipe is called once for each
+// that ends without being taken.
+func NewSessions[S any](limit int, wipe func(S)) *Sessions[S] {
+	return &Sessions[S]{
+		limit: limit, wipe: wipe,
+		byQ:  map[canon.RequestHash]*session[S]{},
+		byID: map[canon.SessionID]*session[S]{},
+	}
+}
+
+// Begin reserves a request's one session while it is being opened. If the request
+// has one already, it is returned with known set. Faults: SessionBusy while the
+// first call is still under way, Overloaded.
+func (t *Sessions[S]) Begin(q canon.RequestHash, now, expiry time.Time) (state S, known bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sweep(now)
+	if s := t.byQ[q]; s != nil {
+		if !s.opened {
+			return state, false, fault.New(fault.SessionBusy, "the session is being opened")
+		}
+		return s.state, true, nil
+	}
+	if len(t.byQ) >= t.limit {
+		return state, false, fault.New(fault.Overloaded, "%d sessions are open", t.limit)
+	}
+	t.byQ[q] = &session[S]{q: q, expiry: expiry}
+	return state, false, nil
+}
+
+// Abandon gives a reservation back after a failed opening. The request is bound
+// to its jti all the same and opens nothing again.
+func (t *Sessions[S]) Abandon(q canon.RequestHash) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.byQ[q]; s != nil && !s.opened {
+		delete(t.byQ, q)
+	}
+}
+
+// Opened turns a reservation into an open session.
+func (t *Sessions[S]) Opened(q canon.RequestHash, id canon.SessionID, state S, expiry time.Time) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.byQ[q]
+	if s == nil || s.opened {
+		return fault.New(fault.SessionGone, "the session ended while it was opened")
+	}
+	s.id, s.state, s.expiry, s.opened = id, state, expiry, true
+	t.byID[id] = s
+	return nil
+}
+
+// Take uses a session up and gives it to the caller, who wipes it. Faults:
+// SessionUsed the second time, UnknownSession.
+func (t *Sessions[S]) Take(id canon.SessionID, now time.Time) (state S, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sweep(now)
+	s := t.byID[id]
+	if s == nil || now.After(s.expiry) {
+		return state, fault.New(fault.UnknownSession, "session is not open at this instance")
+	}
+	if s.taken {
+		return state, fault.New(fault.SessionUsed, "session is or was compared")
+	}
+	s.taken = true
+	return s.state, nil
+}
+
+// sweep ends expired sessions, at most once a second. mu is held.
+func (t *Sessions[S]) sweep(now time.Time) {
+	if now.Sub(t.sweeps) < time.Second && !now.Before(t.sweeps) {
+		return
+	}
+	t.sweeps = now
+	for q, s := range t.byQ {
+		if !now.After(s.expiry) {
+			continue
+		}
+		delete(t.byQ, q)
+		if s.opened {
+			delete(t.byID, s.id)
+			if !s.taken {
+				t.wipe(s.state)
+			}
+		}
+	}
+}
+
+// Close ends every session.
+func (t *Sessions[S]) Close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.byID {
+		if !s.taken {
+			t.wipe(s.state)
+		}
+	}
+	clear(t.byQ)
+	clear(t.byID)
+}
