@@ -15,7 +15,7 @@ help: ## what there is
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "  PKG=./face/...       test, lint, fuzz or bench only these packages"
+	@echo "  PKG=./face/...       test, lint, vuln, fuzz or bench only these packages"
 	@echo "  FUZZTIME=60s         how long each fuzz target runs"
 	@echo "  NOD_CACHE=FOLDER     models, photos and tools; now $(NOD_CACHE)"
 	@echo "  NOD_TEST_DATA=FOLDER evaluation data for tests; by default ../shared/data"
@@ -44,7 +44,7 @@ lint: system ## golangci-lint, pinned
 	@scripts/lint $(PKG)
 
 vuln: system ## known vulnerabilities in what is used (govulncheck)
-	@scripts/vuln
+	@scripts/vuln $(PKG)
 
 fuzz: setup ## every fuzz target for FUZZTIME
 	@scripts/fuzz $(PKG)

@@ -27,20 +27,23 @@ const (
 // so a small photo in which it finds none is looked at once more, doubled: most
 // often, the gate then says that the face is too small.
 func (n *network) search(ctx context.Context, upright *face.Photo) ([]goface.Face, error) {
-	halvings := 0
-	picture, finer := upright, (*face.Photo)(nil)
-	for ; longest(picture) > coarse; halvings++ {
-		picture, finer = picture.Halved(), picture
-		defer picture.Wipe()
-	}
-	found, err := n.look(ctx, picture, halvings)
+	scales := pyramid(upright)
+	defer func() {
+		for _, p := range scales[1:] {
+			p.Wipe()
+		}
+	}()
+	halvings := len(scales) - 1
+	found, err := n.look(ctx, scales[halvings], halvings)
 	if err != nil {
 		return nil, err
 	}
+	var finer *face.Photo
 	switch {
-	case finer != nil && largest(found) < chip<<halvings:
-	case finer == nil && len(found) == 0:
-		finer = picture.Doubled()
+	case halvings > 0 && largest(found) < chip<<halvings:
+		finer = scales[halvings-1]
+	case halvings == 0 && len(found) == 0:
+		finer = upright.Doubled()
 		defer finer.Wipe()
 	default:
 		return found, nil
@@ -53,6 +56,15 @@ func (n *network) search(ctx context.Context, upright *face.Photo) ([]goface.Fac
 	return better, err
 }
 
+// pyramid is the photo itself and its halves, down to the first that fits coarse.
+func pyramid(upright *face.Photo) []*face.Photo {
+	scales := []*face.Photo{upright}
+	for longest(scales[len(scales)-1]) > coarse {
+		scales = append(scales, scales[len(scales)-1].Halved())
+	}
+	return scales
+}
+
 // look runs go-face on one picture, which is the upright photo halved so many
 // times (-1: doubled), and turns places into the upright photo's pixels.
 func (n *network) look(ctx context.Context, picture *face.Photo, halvings int) ([]goface.Face, error) {
@@ -62,7 +74,7 @@ func (n *network) look(ctx context.Context, picture *face.Photo, halvings int) (
 	var encoded secretBuffer
 	defer func() { encoded.wipe() }()
 	if err := jpeg.Encode(&encoded, picture.Pixels(), &jpeg.Options{Quality: 100}); err != nil {
-		return nil, fault.New(fault.BadPhoto, "%w", err)
+		return nil, fault.New(fault.Unexpected, "encoding for go-face: %w", err)
 	}
 	found, err := n.recogniser.Recognize(encoded.bytes)
 	if err != nil {
