@@ -1,12 +1,10 @@
 package imports_test
 
 import (
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/token"
 	"go/types"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -18,16 +16,13 @@ import (
 // indices and pointers; it does not follow aliases.
 func (m module) globals(set *token.FileSet) []string {
 	var out []string
+	checked := newChecker(m, set)
 	for _, p := range m {
 		if p.helper() {
 			continue
 		}
-		files := make([]*ast.File, 0, len(p.files))
-		for _, name := range slices.Sorted(maps.Keys(p.files)) {
-			files = append(files, p.files[name])
-		}
-		g := &globals{set: set, uses: resolve(p.path, set, files)}
-		for _, file := range files {
+		g := &globals{set: set, uses: checked.info(p.path).Uses}
+		for _, file := range p.sources() {
 			g.declared(file)
 			ast.Inspect(file, g.visit)
 		}
@@ -36,23 +31,6 @@ func (m module) globals(set *token.FileSet) []string {
 	slices.Sort(out)
 	return out
 }
-
-// resolve says what each name means. Imported packages are left out, so their
-// names mean nothing, which serves: what is written here is declared here.
-func resolve(name string, set *token.FileSet, files []*ast.File) map[*ast.Ident]types.Object {
-	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}
-	config := types.Config{
-		FakeImportC: true,
-		Importer:    nothing{},
-		Error:       func(error) {}, // of names that were left out
-	}
-	_, _ = config.Check(name, set, files, info)
-	return info.Uses
-}
-
-type nothing struct{}
-
-func (nothing) Import(string) (*types.Package, error) { return nil, errors.New("left out") }
 
 type globals struct {
 	set   *token.FileSet

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -25,6 +26,15 @@ type pkg struct {
 
 // helper reports whether the package exists for tests: its name ends in "test".
 func (p *pkg) helper() bool { return strings.HasSuffix(path.Base(p.path), "test") }
+
+// sources are the files that are built into programs, in order of name.
+func (p *pkg) sources() []*ast.File {
+	out := make([]*ast.File, 0, len(p.files))
+	for _, name := range slices.Sorted(maps.Keys(p.files)) {
+		out = append(out, p.files[name])
+	}
+	return out
+}
 
 // module is every package, by path. Files are read whatever their build
 // constraints say, so no tag, system or CGO_ENABLED hides an import.

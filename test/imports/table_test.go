@@ -59,7 +59,7 @@ var outside = map[string][]string{
 	"github.com/yalue/onnxruntime_go": {"face/onnx"},
 	"github.com/valyala/fasthttp":     {"api"},
 	"github.com/hashicorp/vault":      {"keyring/vault"},
-	"github.com/cockroachdb/pebble":   {"store/pebble"},
+	"github.com/cockroachdb/pebble":   {"store/pebble", "dev"}, // dev: its file system in memory
 	"github.com/jackc/pgx":            {"store/postgres"},
 	"google.golang.org/grpc":          {"rpc"},
 	"github.com/spf13/cobra":          {"cmd"},
