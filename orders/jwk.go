@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -219,7 +220,7 @@ func ParsePrivateKey(jwk []byte) (*PrivateKey, error) {
 		k.public = &PublicKey{ec: &k.ec.PublicKey}
 	} else {
 		k.ed = ed25519.NewKeyFromSeed(d)
-		k.public = &PublicKey{ed: k.ed.Public().(ed25519.PublicKey)}
+		k.public = &PublicKey{ed: bytes.Clone(k.ed[ed25519.SeedSize:])}
 	}
 	if !k.public.Equal(public) {
 		return nil, fault.New(fault.BadKey, "JWK: the public members are not those of d")
