@@ -19,6 +19,7 @@ type Dealer struct {
 	scratch dcf.Scratch
 	layouts [2]layout
 	half    [2][]byte // expansions
+	r       code.Code // r_0 xor r_1
 	commit  *commitment
 }
 
@@ -27,6 +28,7 @@ func NewDealer(check *code.Check, channel canon.ChannelID) *Dealer {
 	d := &Dealer{
 		check:   check,
 		prg:     dcf.NewPRG(channel),
+		r:       code.NewCode(check.Bits()),
 		layouts: [2]layout{layoutOf(check, Matcher), layoutOf(check, Custodian)},
 		commit:  newCommitment(channel),
 	}
@@ -74,33 +76,34 @@ func (d *Dealer) fold(c0, c1 []byte) (rho uint64) {
 	l0, l1 := &d.layouts[0], &d.layouts[1]
 	h0, h1 := d.half[0], d.half[1]
 	m0, m1 := macKey(h0, l0.m), macKey(h1, l1.m)
-	rho = word(h0, l0.w) + word(h1, l1.w)
-	for w := range l0.n / 64 {
-		r := word(h0, l0.r+8*w) ^ word(h1, l1.r+8*w)
-		a := (*[64]int32)(d.check.A[64*w:])
-		b0 := (*[256]byte)(h0[l0.b+256*w:])
-		t0 := (*[512]byte)(h0[l0.t+512*w:])
-		t1 := (*[512]byte)(h1[l1.t+512*w:])
-		b1 := (*[256]byte)(c1[l1.cb+256*w:])
-		k0 := (*[512]byte)(c0[l0.k+512*w:])
-		k1 := (*[512]byte)(c1[l1.k+512*w:])
-		for j := range 64 {
-			ar := a[j] & -int32(r>>j&1)
-			rho -= uint64(int64(ar))
-			x0 := binary.LittleEndian.Uint32(b0[4*j : 4*j+4])
-			x1 := uint32(-2*ar) - x0
-			binary.LittleEndian.PutUint32(b1[4*j:4*j+4], x1)
-			binary.LittleEndian.PutUint64(k0[8*j:8*j+8], binary.LittleEndian.Uint64(t1[8*j:8*j+8])-m0*uint64(x1))
-			binary.LittleEndian.PutUint64(k1[8*j:8*j+8], binary.LittleEndian.Uint64(t0[8*j:8*j+8])-m1*uint64(x0))
-		}
+	for w := range d.r {
+		d.r[w] = word(h0, l0.r+8*w) ^ word(h1, l1.r+8*w)
+		foldWord(d.r[w], (*[64]int32)(d.check.A[64*w:]), m0, m1,
+			(*[256]byte)(h0[l0.b+256*w:]), (*[512]byte)(h0[l0.t+512*w:]), (*[512]byte)(h1[l1.t+512*w:]),
+			(*[256]byte)(c1[l1.cb+256*w:]), (*[512]byte)(c0[l0.k+512*w:]), (*[512]byte)(c1[l1.k+512*w:]))
 	}
-	return rho
+	folded := d.check.Distance(d.r) - d.check.A0
+	return word(h0, l0.w) + word(h1, l1.w) - uint64(int64(folded))
+}
+
+// foldWord is fold for 64 bits. It does not branch on r.
+func foldWord(r uint64, a *[64]int32, m0, m1 uint64, b0 *[256]byte, t0, t1 *[512]byte, b1 *[256]byte, k0, k1 *[512]byte) {
+	for j := range 64 {
+		ar := a[j] & -int32(r&1)
+		r >>= 1
+		x0 := binary.LittleEndian.Uint32(b0[4*j : 4*j+4])
+		x1 := uint32(-2*ar) - x0
+		binary.LittleEndian.PutUint32(b1[4*j:4*j+4], x1)
+		binary.LittleEndian.PutUint64(k0[8*j:8*j+8], binary.LittleEndian.Uint64(t1[8*j:8*j+8])-m0*uint64(x1))
+		binary.LittleEndian.PutUint64(k1[8*j:8*j+8], binary.LittleEndian.Uint64(t0[8*j:8*j+8])-m1*uint64(x0))
+	}
 }
 
 // Wipe overwrites what the last correlation left behind.
 func (d *Dealer) Wipe() {
 	clear(d.half[0])
 	clear(d.half[1])
+	d.r.Wipe()
 	d.scratch.Wipe()
 	d.commit.wipe()
 }
