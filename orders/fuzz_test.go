@@ -3,17 +3,20 @@ package orders
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"nod/crypto/canon"
+	"nod/crypto/seal"
 )
 
 // Nothing that a fuzzer makes of these verifies; what only parses is held to its
-// one encoding.
+// one encoding. Keys and seeds are the same in every process.
 
 func FuzzVerifyRequest(f *testing.F) {
-	w := newWorld(f)
+	w := &world{rp: fixedKey(f, "rp"), client: fixedKey(f, "client")}
 	request := w.signedRequest(f, w.request(f))
 	f.Add(request)
+	f.Add([]byte(readVectors(f).Request))
 	f.Add(compactOf(f, w.client, headerOf(w.client, RequestType), payloadOf(f, request)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if _, err := VerifyRequest(data, w.parties, now); err == nil && !bytes.Equal(data, request) {
@@ -33,28 +36,45 @@ func FuzzVerifyRequest(f *testing.F) {
 
 // FuzzPayloads gets behind the base64 and the signature.
 func FuzzPayloads(f *testing.F) {
-	w := newWorld(f)
+	w := &world{rp: fixedKey(f, "rp"), client: fixedKey(f, "client")}
+	keys := []*PublicKey{w.rp.Public()}
+	attestation, err := SignAttestation(w.rp, hash("binding"), now, now.Add(time.Minute))
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Add([]byte(headerOf(w.rp, RequestType)), []byte(payloadOf(f, w.signedRequest(f, w.request(f)))))
 	f.Add([]byte(headerOf(w.rp, OrderType)), []byte(payloadOf(f, signOrder(f, w.rp, testOrder(f, Lock)))))
+	f.Add([]byte(headerOf(w.rp, AttestationType)), []byte(payloadOf(f, attestation)))
 	f.Fuzz(func(t *testing.T, header, payload []byte) {
 		if len(header)+len(payload) > MaxJWS/2 || len(header) == 0 || len(payload) == 0 {
 			return
 		}
 		compact := compactOf(t, w.rp, string(header), string(payload))
-		if r, err := VerifyRequest(compact, w.parties, now); err == nil && (r.RP != testRP || r.Hash() != HashRequest(compact)) {
-			t.Fatal("another party's request")
+		accepted := 0
+		if r, err := VerifyRequest(compact, w.parties, now); err == nil {
+			accepted++
+			if r.RP != testRP || r.Hash() != HashRequest(compact) {
+				t.Fatal("another party's request")
+			}
 		}
-		if o, err := VerifyOrder(compact, []*PublicKey{w.rp.Public()}, now); err == nil {
+		if o, err := VerifyOrder(compact, keys, now); err == nil {
+			accepted++
 			if _, err := SignOrder(w.rp, o); err != nil {
 				t.Fatalf("read, but would not be signed: %v", err)
 			}
+		}
+		if VerifyAttestation(compact, keys, hash("binding"), now) == nil {
+			accepted++
+		}
+		if accepted > 1 {
+			t.Fatal("one JWS is of two kinds")
 		}
 	})
 }
 
 func FuzzParsePublicKey(f *testing.F) {
-	f.Add(newKey(f, "ES256").Public().JWK())
-	f.Add(newKey(f, "EdDSA").Public().JWK())
+	f.Add(fixedKey(f, "key").Public().JWK())
+	f.Add([]byte(readVectors(f).ClientKey))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		k, err := ParsePublicKey(data)
 		if err != nil {
@@ -68,13 +88,14 @@ func FuzzParsePublicKey(f *testing.F) {
 }
 
 func FuzzParsePrivateKey(f *testing.F) {
-	for _, algorithm := range []string{"ES256", "EdDSA"} {
-		secret, err := newKey(f, algorithm).MarshalSecret()
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(secret)
+	secret, err := fixedKey(f, "key").MarshalSecret()
+	if err != nil {
+		f.Fatal(err)
 	}
+	f.Add(secret)
+	// The example of RFC 7515, appendix A.3.
+	f.Add([]byte(`{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",` +
+		`"y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		k, err := ParsePrivateKey(data)
 		if err != nil {
@@ -90,13 +111,25 @@ func FuzzParsePrivateKey(f *testing.F) {
 	})
 }
 
+// vectorBundle is the vectors' trust bundle and moment.
+func vectorBundle(t testing.TB, v *vectors) (*seal.Bundle, time.Time) {
+	t.Helper()
+	bundle, err := seal.ParseBundle([]byte(v.Bundle))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bundle, time.Unix(v.Now, 0)
+}
+
 func FuzzParseAnswer(f *testing.F) {
-	w := newWorld(f)
-	request := w.signedRequest(f, w.request(f))
-	a := w.answer(f, request)
-	signed := w.signedAnswer(f, a)
-	f.Add(a.Bytes())
-	f.Add(signed)
+	v := readVectors(f)
+	bundle, at := vectorBundle(f, v)
+	signed, err := parseCosigned("signed-answer", v.Answer)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(v.Answer))
+	f.Add(signed.body)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if a, err := ParseAnswer(data); err == nil && !bytes.Equal(a.Bytes(), data) {
 			t.Fatal("does not encode to the same bytes")
@@ -104,15 +137,14 @@ func FuzzParseAnswer(f *testing.F) {
 		if c, err := parseCosigned("signed-answer", data); err == nil && !bytes.Equal(c.encode("signed-answer"), data) {
 			t.Fatal("does not encode to the same bytes")
 		}
-		if _, err := VerifyAnswer(data, request, w.bundle, now); err == nil && !bytes.Equal(data, signed) {
+		if _, err := VerifyAnswer(data, []byte(v.Request), bundle, at); err == nil && !bytes.Equal(data, v.Answer) {
 			t.Fatal("forged")
 		}
 	})
 }
 
 func FuzzParseEnrolment(f *testing.F) {
-	station := newKey(f, "EdDSA")
-	f.Add(enrol(f, station, testEnrolment(f)))
+	f.Add(enrol(f, fixedKey(f, "station"), testEnrolment(f)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := parseEnrolment(data)
 		if err != nil {
@@ -126,36 +158,41 @@ func FuzzParseEnrolment(f *testing.F) {
 }
 
 func FuzzVerdict(f *testing.F) {
-	w := newWorld(f)
-	request := w.signedRequest(f, w.request(f))
-	verdict := w.signedVerdict(f, w.verdict(request, true))
-	payload, err := w.verdict(request, false).Payload()
-	if err != nil {
-		f.Fatal(err)
+	v := readVectors(f)
+	bundle, at := vectorBundle(f, v)
+	want := expected()
+	for _, verdict := range []string{v.Yes, v.No} {
+		signed, err := parseVerdict([]byte(verdict))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add([]byte(verdict))
+		f.Add(signed.payload)
 	}
-	f.Add(verdict)
-	f.Add(payload)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if v, err := ParsePayload(data); err == nil {
-			if again, err := v.Payload(); err != nil || !bytes.Equal(again, data) {
+		if parsed, err := ParsePayload(data); err == nil {
+			if again, err := parsed.Payload(); err != nil || !bytes.Equal(again, data) {
 				t.Fatal("does not encode to the same bytes")
 			}
 		}
-		if _, err := VerifyVerdict(request, data, w.bundle, now, expected()); err == nil && !bytes.Equal(data, verdict) {
+		if _, err := VerifyVerdict([]byte(v.Request), data, bundle, at, want); err == nil && string(data) != v.Yes && string(data) != v.No {
 			t.Fatal("forged")
 		}
 	})
 }
 
 func FuzzParseStatement(f *testing.F) {
-	w := newWorld(f)
+	v := readVectors(f)
+	bundle, _ := vectorBundle(f, v)
 	s := Statement{Kind: Erased, Role: "matcher", Order: hash("order"), Time: now, KeyVersion: 1, Removed: []canon.RowID{hash("a")}}
 	f.Add(s.bytes())
-	f.Add(w.receipt(f, s))
+	f.Add([]byte(v.Receipt))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if s, err := parseStatement(data); err == nil && !bytes.Equal(s.bytes(), data) {
 			t.Fatal("does not encode to the same bytes")
 		}
-		_, _ = VerifyReceipt(data, w.bundle, Erased, hash("order"))
+		if _, err := VerifyReceipt(data, bundle, Enrolled, v.Row); err == nil && !bytes.Equal(data, v.Receipt) {
+			t.Fatal("forged")
+		}
 	})
 }

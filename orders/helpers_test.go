@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"fmt"
 	"testing"
 	"time"
 
@@ -64,6 +65,19 @@ func newWorld(t testing.TB) *world {
 func newKey(t testing.TB, algorithm string) *PrivateKey {
 	t.Helper()
 	k, err := NewPrivateKey(algorithm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// fixedKey is an Ed25519 key that is the same in every process: a fuzzer's
+// workers share what they find.
+func fixedKey(t testing.TB, name string) *PrivateKey {
+	t.Helper()
+	seed := hash(name)
+	public := ed25519.NewKeyFromSeed(seed[:])[ed25519.SeedSize:]
+	k, err := ParsePrivateKey(fmt.Appendf(nil, `{"kty":"OKP","crv":"Ed25519","x":"%s","d":"%s"}`, encodeBase64(public), encodeBase64(seed[:])))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,9 @@ type Order struct {
 // Hash is SHA-256 of the exact bytes that the order was read from.
 func (o *Order) Hash() canon.OrderHash { return o.hash }
 
+// HashOrder is the name of a compact order.
+func HashOrder(compact []byte) canon.OrderHash { return sha256.Sum256(compact) }
+
 // Follows checks that something ordered at issued is newer than the newest that
 // was applied to the citizen. Otherwise whoever holds an order back could have it
 // applied after one that was to undo it. Faults: StaleOrder.
@@ -99,7 +102,7 @@ func parseOrder(compact []byte) (*Order, *token, *object, error) {
 		JTI:      c.text("jti", minJTI, maxJTI),
 		IssuedAt: c.milliseconds("iat"),
 		Expiry:   c.seconds("exp"),
-		hash:     sha256.Sum256(compact),
+		hash:     HashOrder(compact),
 	}
 	reference := c.text("citizen", 1, MaxCitizen)
 	if c.err != nil {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloudflare/circl/kem/xwing"
+
 	"nod/crypto/canon"
 )
 
@@ -65,6 +67,22 @@ func newRecipients(t testing.TB, role Role) *Recipients {
 	if err := r.Rotate(t.Context(), now, identity(role)); err != nil {
 		t.Fatal(err)
 	}
+	return r
+}
+
+// fixedRecipients has one key, the same in every process: a fuzzer's workers
+// share what they find.
+func fixedRecipients(t testing.TB, role Role) *Recipients {
+	t.Helper()
+	seed := sha256.Sum256([]byte("test recipient"))
+	private, packed := xwing.DeriveKeyPairPacked(seed[:])
+	cert, err := Issue(t.Context(), identity(role), role, ForRecipient, packed, now, now.Add(Lifetime))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, _ := xwing.DeriveKeyPair(private)
+	r := NewRecipients(role)
+	r.keys.add(cert, key)
 	return r
 }
 
