@@ -17,22 +17,24 @@ import (
 	"nod/crypto/code"
 	"nod/crypto/seal"
 	"nod/fault"
+	"nod/keyring/keysets"
 	"nod/orders"
 	"nod/store"
 )
 
-// PRF is a pseudorandom function under the server's own handle key; Tink's
-// prf.Set is one.
-type PRF interface {
-	ComputePrimaryPRF(input []byte, outputLength uint32) ([]byte, error)
+// Names are the PRFs under which a server names citizens. They have keys of their
+// own: a handle key may be replaced without changing what relying parties see.
+type Names struct {
+	Handles    *keysets.PRF
+	Subjects   *keysets.PRF // of audit records
+	Pseudonyms *keysets.PRF // this server's part
 }
 
 // Config is what a Desk works with. All of it comes from the server's own
 // operator.
 type Config struct {
-	Role     seal.Role
 	Store    store.Store
-	PRF      PRF
+	Names    Names
 	Parties  orders.Parties
 	Stations orders.Stations
 	Bureau   []*orders.PublicKey
@@ -56,7 +58,7 @@ func New(c Config) (*Desk, error) {
 	if err := c.Limits.Valid(); err != nil {
 		return nil, err
 	}
-	if c.Store == nil || c.PRF == nil || c.Parties == nil || c.Stations == nil || c.Now == nil {
+	if c.Store == nil || c.Names.Handles == nil || c.Names.Subjects == nil || c.Names.Pseudonyms == nil || c.Parties == nil || c.Stations == nil || c.Now == nil {
 		return nil, fault.New(fault.OutOfRange, "admission desk lacks a part")
 	}
 	d := &Desk{
@@ -115,13 +117,7 @@ func (d *Desk) Admit(ctx context.Context, request []byte) (*Admission, error) {
 	if plan.Codes[0].ID() != r.Model {
 		return nil, fault.New(fault.WrongPolicy, "the policy's first model is another than the request's")
 	}
-	a := &Admission{Request: r, Q: r.Hash(), Plan: plan}
-	if a.Handle, err = d.Handle(r.Citizen); err != nil {
-		return nil, err
-	}
-	if a.Subject, err = d.Subject(r.Citizen); err != nil {
-		return nil, err
-	}
+	a := &Admission{Request: r, Q: r.Hash(), Plan: plan, Handle: d.Handle(r.Citizen), Subject: d.Subject(r.Citizen)}
 	if a.Again, err = d.remember(ctx, r, now); err != nil {
 		return nil, err
 	}
@@ -159,31 +155,28 @@ func (d *Desk) remember(ctx context.Context, r *orders.Request, now time.Time) (
 }
 
 // Handle is this server's own name for a citizen.
-func (d *Desk) Handle(c orders.Citizen) (Handle, error) {
-	out, err := d.prf("handle", []byte(c.Reveal()))
-	return Handle(out), err
+func (d *Desk) Handle(c orders.Citizen) Handle {
+	return d.config.Names.Handles.Primary(name("handle", c))
 }
 
 // Subject is how this server's audit records name a citizen: unlinkable to the
 // handle without the key.
-func (d *Desk) Subject(c orders.Citizen) (canon.Digest, error) {
-	return d.prf("subject", []byte(c.Reveal()))
+func (d *Desk) Subject(c orders.Citizen) canon.Digest {
+	return d.config.Names.Subjects.Primary(name("subject", c))
 }
 
 // Pseudonym is P_i, this server's part in the name under which a relying party
 // sees a citizen.
-func (d *Desk) Pseudonym(rp string, c orders.Citizen) (canon.Digest, error) {
-	return d.prf("pseudonym-part", []byte(rp), []byte(c.Reveal()))
+func (d *Desk) Pseudonym(rp string, c orders.Citizen) canon.Digest {
+	return d.config.Names.Pseudonyms.Primary(name("pseudonym-part", c, rp))
 }
 
-func (d *Desk) prf(kind canon.Kind, fields ...[]byte) (canon.Digest, error) {
-	input := canon.Encode(kind, fields...)
-	defer clear(input)
-	out, err := d.config.PRF.ComputePrimaryPRF(input, 32)
-	if err != nil {
-		return canon.Digest{}, fault.New(fault.KeyringUnavailable, "handle key: %w", err)
+func name(kind canon.Kind, c orders.Citizen, more ...string) []byte {
+	fields := [][]byte{[]byte(c.Reveal())}
+	for _, m := range more {
+		fields = append(fields, []byte(m))
 	}
-	return canon.Digest(out), nil
+	return canon.Encode(kind, fields...)
 }
 
 // Context is what a probe of an admitted request is sealed under.

@@ -58,13 +58,7 @@ func (d *Desk) AdmitEnrolment(ctx context.Context, order []byte, hash0, hash1 ca
 	if _, err := d.Model(e.Model); err != nil {
 		return nil, err
 	}
-	out := &Enrolment{Enrolment: e, Row: e.RowID()}
-	if out.Handle, err = d.Handle(e.Citizen); err != nil {
-		return nil, err
-	}
-	if out.Subject, err = d.Subject(e.Citizen); err != nil {
-		return nil, err
-	}
+	out := &Enrolment{Enrolment: e, Row: e.RowID(), Handle: d.Handle(e.Citizen), Subject: d.Subject(e.Citizen)}
 	s, _, err := d.standing(ctx, out.Handle)
 	if err != nil {
 		return nil, err
@@ -101,12 +95,7 @@ func (d *Desk) AdmitOrder(order []byte) (*Order, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Order{Order: o}
-	if out.Handle, err = d.Handle(o.Citizen); err != nil {
-		return nil, err
-	}
-	out.Subject, err = d.Subject(o.Citizen)
-	return out, err
+	return &Order{Order: o, Handle: d.Handle(o.Citizen), Subject: d.Subject(o.Citizen)}, nil
 }
 
 // Did is what an order's audit record and receipt call it.

@@ -134,9 +134,7 @@ func (c *Custodian) close(ctx context.Context, s *session, m *wire.CompareClose)
 	if err != nil {
 		return nil, err
 	}
-	if out.Pseudonym, err = c.Desk.Pseudonym(s.Request.RP, s.Request.Citizen); err != nil {
-		return nil, err
-	}
+	out.Pseudonym = c.Desk.Pseudonym(s.Request.RP, s.Request.Citizen)
 	now := c.Now()
 	verdict := s.Verdict(s.id, m.Pseudonym, out.Pseudonym, [2]canon.Digest{m.Leaf, leaf}, match, now)
 	if out.Payload, err = verdict.Payload(); err != nil {

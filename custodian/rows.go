@@ -5,8 +5,11 @@ import (
 
 	"nod/admit"
 	"nod/crypto/canon"
+	"nod/crypto/share"
 	"nod/fault"
+	"nod/orders"
 	"nod/store"
+	"nod/wire"
 )
 
 // The custodian's own tables. A slot's partition is the handle of its citizen; an
@@ -72,4 +75,33 @@ func (c *Custodian) place(ctx context.Context, id canon.RowID) (p place, err err
 	p.slot = append(r.Bytes(1, 1), 0)[0]
 	r.Fixed(p.subject[:])
 	return p, r.Close()
+}
+
+// Held is one template as this server keeps it: what its HMAC key is applied to.
+type Held struct {
+	Slot       int
+	Row        canon.RowID
+	Counter    uint64
+	Model      canon.ModelID
+	Salt       [share.SaltSize]byte
+	KeyVersion uint32
+	Waiting    bool // not acknowledged by a matcher yet
+}
+
+// Held gives what this server keeps of a citizen, after decryption of its rows: for
+// audits of what one server alone could learn.
+func (c *Custodian) Held(ctx context.Context, citizen orders.Citizen) (out []Held, err error) {
+	for n := range uint8(wire.MaxSlots) {
+		s, _, err := c.slot(ctx, c.Desk.Handle(citizen), n)
+		if err != nil {
+			return nil, err
+		}
+		if p := s.active; p != nil {
+			out = append(out, Held{int(n), p.row, p.counter, p.model, p.salt, p.version, false})
+		}
+		for _, p := range s.pending {
+			out = append(out, Held{int(n), p.row, p.counter, p.model, p.salt, p.version, true})
+		}
+	}
+	return out, nil
 }

@@ -8,7 +8,9 @@ import (
 	"nod/crypto/canon"
 	"nod/crypto/code"
 	"nod/fault"
+	"nod/orders"
 	"nod/store"
+	"nod/wire"
 )
 
 // The matcher's own tables. A template's partition is the handle of its citizen, a
@@ -81,4 +83,28 @@ func (s *stripes) of(partition []byte) *sync.RWMutex {
 		return &s[0]
 	}
 	return &s[int(partition[0])%len(s)]
+}
+
+// Held is one template as this server keeps it.
+type Held struct {
+	Slot    int
+	Row     canon.RowID
+	Counter uint64
+	Model   canon.ModelID
+	Masked  code.Code
+}
+
+// Held gives what this server keeps of a citizen, after decryption of its rows: for
+// audits of what one server alone could learn.
+func (m *Matcher) Held(ctx context.Context, c orders.Citizen) (out []Held, err error) {
+	for n := range uint8(wire.MaxSlots) {
+		t, _, err := m.template(ctx, m.Desk.Handle(c), n)
+		if err != nil {
+			return nil, err
+		}
+		if t != nil {
+			out = append(out, Held{int(n), t.row, t.counter, t.model, t.masked})
+		}
+	}
+	return out, nil
 }

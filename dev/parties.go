@@ -1,0 +1,128 @@
+package dev
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"nod/client"
+	"nod/crypto/seal"
+	"nod/enrol"
+	"nod/fault"
+	"nod/orders"
+)
+
+// The parties outside Nod that an embedded deployment plays.
+const (
+	RelyingParty = "bank.example"
+	Purpose      = "account-opening"
+	StationName  = "counter-1"
+)
+
+// parties are the keys of the parties outside. In a deployment each is with its
+// own owner, and the servers have public keys only.
+type parties struct{ rp, station, bureau *orders.PrivateKey }
+
+func openParties(o *Options) (p *parties, err error) {
+	p = new(parties)
+	for name, key := range map[string]**orders.PrivateKey{"rp": &p.rp, "station": &p.station, "bureau": &p.bureau} {
+		if *key, err = openKey(o.Folder, name); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// openKey reads a private JWK, or makes one.
+func openKey(folder, name string) (*orders.PrivateKey, error) {
+	path := filepath.Join(folder, name+".jwk")
+	data, err := os.ReadFile(path) //nolint:gosec // a fixed name in the operator's own folder
+	if err == nil {
+		defer clear(data)
+		return orders.ParsePrivateKey(data)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.StoreUnavailable, "%w", err)
+	}
+	key, err := orders.NewPrivateKey("ES256")
+	if err != nil {
+		return nil, err
+	}
+	data, err = key.MarshalSecret()
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	return key, writeFile(path, data, 0o600)
+}
+
+func writeFile(path string, data []byte, mode os.FileMode) error {
+	if err := os.WriteFile(path, data, mode); err != nil {
+		return fault.New(fault.StoreUnavailable, "%w", err)
+	}
+	return nil
+}
+
+// privateFolder makes a folder that nobody else may open.
+func privateFolder(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return fault.New(fault.StoreUnavailable, "%w", err)
+	}
+	return nil
+}
+
+func (p *parties) party(rp string) (orders.Party, bool) {
+	return orders.Party{Keys: []*orders.PublicKey{p.rp.Public()}, Purposes: []string{Purpose}}, rp == RelyingParty
+}
+
+func (p *parties) stationKeys(name string) ([]*orders.PublicKey, bool) {
+	return []*orders.PublicKey{p.station.Public()}, name == StationName
+}
+
+// outside sets up the parties that use the deployment.
+func (d *Deployment) outside(p *parties) {
+	d.RP = &client.RelyingParty{
+		ID: RelyingParty, Purpose: Purpose, Model: d.Plan.Codes[0].ID(), Policy: d.Plan.Policy, Key: p.rp, Bundle: d.Bundle,
+	}
+	d.Station = &enrol.Station{ID: StationName, Key: p.station, Bundle: d.Bundle, Matcher: d.Matcher, Now: d.now}
+	d.Bureau = p.bureau
+}
+
+// openBundle pins the three identity keys. A bundle that is there must name the
+// keys of the keyrings: the folders belong together.
+func openBundle(ctx context.Context, o *Options, roles map[seal.Role]*role) (*seal.Bundle, error) {
+	path := filepath.Join(o.Folder, "bundle.json")
+	data, err := os.ReadFile(path) //nolint:gosec // a fixed name in the operator's own folder
+	if err == nil {
+		return seal.ParseBundle(data)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.StoreUnavailable, "%w", err)
+	}
+	identities := map[seal.Role][]seal.Identity{}
+	for name, r := range roles {
+		id, err := r.identity(ctx)
+		if err != nil {
+			return nil, err
+		}
+		identities[name] = []seal.Identity{id}
+	}
+	// The key that would sign the next bundle is thrown away: an embedded
+	// deployment is made anew instead.
+	offline, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fault.New(fault.Unexpected, "offline key: %w", err)
+	}
+	bundle, err := seal.NewBundle(identities, offline)
+	if err != nil {
+		return nil, err
+	}
+	if data, err = bundle.Marshal(); err != nil {
+		return nil, err
+	}
+	return bundle, writeFile(path, data, 0o644)
+}
