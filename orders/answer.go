@@ -76,7 +76,7 @@ func ParseAnswer(data []byte) (*Answer, error) {
 // signatures.
 func CombineAnswer(a *Answer, matcher, custodian seal.Signature) []byte {
 	c := cosigned{a.Bytes(), [2]seal.Signature{matcher, custodian}}
-	return c.encode("signed-answer")
+	return c.encode()
 }
 
 // Opened is an answer that was verified: the session is open, and these are the
@@ -110,7 +110,7 @@ func VerifyAnswer(answer, request []byte, bundle *seal.Bundle, now time.Time) (*
 	if err != nil {
 		return nil, err
 	}
-	signed, err := parseCosigned("signed-answer", answer)
+	signed, err := parseCosigned(answer)
 	if err != nil {
 		return nil, err
 	}

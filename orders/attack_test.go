@@ -65,7 +65,7 @@ func TestAttackAnswerToAnotherRequest(t *testing.T) {
 		t.Fatalf("the answer to another request: %v", err)
 	}
 	// The twin takes q from the answer instead of computing it.
-	signed, err := parseCosigned("signed-answer", answer)
+	signed, err := parseCosigned(answer)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,24 +8,24 @@ import (
 	"nod/fault"
 )
 
-// maxSigned is the most bytes of anything that both servers sign.
+// maxSigned is the most bytes of an answer or statement before it is signed.
 const maxSigned = 8 << 10
 
 // servers are the two roles that sign together, in the order of every encoding.
 func servers() [2]seal.Role { return [2]seal.Role{seal.Matcher, seal.Custodian} }
 
-// cosigned is one text with both servers' signatures.
+// cosigned is an answer with both servers' signatures.
 type cosigned struct {
 	body       []byte
 	signatures [2]seal.Signature // the matcher's, the custodian's
 }
 
-func (c *cosigned) encode(kind canon.Kind) []byte {
-	return canon.Encode(kind, c.body, c.signatures[0].Cert, c.signatures[0].Value, c.signatures[1].Cert, c.signatures[1].Value)
+func (c *cosigned) encode() []byte {
+	return canon.Encode("signed-answer", c.body, c.signatures[0].Cert, c.signatures[0].Value, c.signatures[1].Cert, c.signatures[1].Value)
 }
 
-func parseCosigned(kind canon.Kind, data []byte) (*cosigned, error) {
-	r := canon.NewReader(kind, data)
+func parseCosigned(data []byte) (*cosigned, error) {
+	r := canon.NewReader("signed-answer", data)
 	c := &cosigned{body: r.Bytes(0, maxSigned)}
 	for i := range c.signatures {
 		c.signatures[i] = seal.Signature{Cert: r.Bytes(0, seal.MaxCert), Value: r.Bytes(0, 64)}
