@@ -75,7 +75,7 @@ func (c *Custodian) open(ctx context.Context, m *wire.SessionOpen, expiry time.T
 		return nil, err
 	}
 	nonce := orders.NewNonce()
-	s.id = orders.Session(a.Q, orders.Nonce(m.Nonce), nonce)
+	s.id = orders.Session(a.Q, orders.Nonce(m.Nonce0()), nonce)
 	for _, version := range versions {
 		if _, err := c.record(ctx, audit.Leaf{
 			Operation: audit.OpOpen, Subject: a.Subject, Party: a.Request.RP, Session: canon.Digest(s.id),
@@ -101,7 +101,7 @@ func (c *Custodian) answer(a *admit.Admission, m *wire.SessionOpen, nonce orders
 	}
 	answer := orders.Answer{
 		Request:    a.Q,
-		Nonces:     [2]orders.Nonce{orders.Nonce(m.Nonce), nonce},
+		Nonces:     [2]orders.Nonce{orders.Nonce(m.Nonce0()), nonce},
 		Model:      a.Request.Model,
 		Policy:     a.Request.Policy,
 		Expiry:     expiry,

@@ -124,17 +124,17 @@ func (m *Matcher) agree(ctx context.Context, s *session, request []byte) error {
 	if err != nil {
 		return err
 	}
-	nonce := orders.NewNonce()
-	opened, err := m.Custodian.Open(ctx, &wire.SessionOpen{
-		Request: request, Nonce: canon.Digest(nonce), Certificate: cert, Slots: s.names,
-	})
+	opening := wire.SessionOpen{
+		Request: request, Random: canon.Digest(orders.NewNonce()), Certificate: cert, Slots: s.names,
+	}
+	opened, err := m.Custodian.Open(ctx, &opening)
 	if err != nil {
 		return err
 	}
 	now = m.Now()
 	answer := orders.Answer{
 		Request:    s.Q,
-		Nonces:     [2]orders.Nonce{nonce, orders.Nonce(opened.Nonce)},
+		Nonces:     [2]orders.Nonce{orders.Nonce(opening.Nonce0()), orders.Nonce(opened.Nonce)},
 		Model:      s.Request.Model,
 		Policy:     s.Request.Policy,
 		Expiry:     time.Unix(int64(min(opened.Expiry, 1<<40)), 0).UTC(),

@@ -57,7 +57,7 @@ type (
 	// SessionOpen forwards the relying party's request.
 	SessionOpen struct {
 		Request     []byte
-		Nonce       canon.Digest // nonce_0
+		Random      canon.Digest // 32 random bytes, for nonce_0
 		Certificate []byte       // the matcher's recipient certificate
 		Slots       []SlotName   // one a slot of the policy
 	}
@@ -197,7 +197,7 @@ func (m *CustodianKeys) fields(c *coder) { c.bytes(&m.Certificate, MaxCertificat
 
 func (m *SessionOpen) fields(c *coder) {
 	c.bytes(&m.Request, MaxRequest)
-	c.fixed(m.Nonce[:])
+	c.fixed(m.Random[:])
 	c.bytes(&m.Certificate, MaxCertificate)
 	list(c, &m.Slots, MaxSlots, 40, func(s *SlotName) {
 		c.fixed(s.Row[:])
@@ -332,6 +332,17 @@ func (c *coder) block(b *dcf.Block) {
 	b.Put(bytes[:])
 	c.fixed(bytes[:])
 	*b = dcf.BlockFrom(bytes[:])
+}
+
+// Nonce0 is the matcher's nonce: SHA-256(canonical("nonce-0", random, row and
+// counter of every slot)). Both servers work it out from what they sent or got, so
+// the session's id, and with it both signatures, covers the rows that were named.
+func (m *SessionOpen) Nonce0() canon.Digest {
+	fields := [][]byte{m.Random[:]}
+	for i := range m.Slots {
+		fields = append(fields, m.Slots[i].Row[:], canon.Uint64(m.Slots[i].Counter))
+	}
+	return canon.Digest(canon.Sum("nonce-0", fields...))
 }
 
 // M1 is the message of the comparison.
