@@ -36,6 +36,7 @@ const (
 
 // Leaf is one record. It never joins an outcome with an identity: Subject is
 // blinded (a PRF output under the role's own key), and no field says yes or no.
+// Check holds its fields to their limits.
 type Leaf struct {
 	Serial      uint64       // set by the log: 0, 1, 2, ...
 	Time        time.Time    // set by the caller, whole milliseconds are kept
@@ -57,11 +58,13 @@ type Receipt struct {
 
 // Log is one role's record.
 type Log interface {
-	// Append adds a leaf and returns when it is durable. After an error other
-	// than fault.Cancelled the caller must not answer; the leaf may or may not
-	// be in the log.
+	// Append adds a leaf and returns when it is durable. After an error the
+	// caller must not answer; the leaf may or may not be in the log, unless the
+	// error is that of Leaf.Check. fault.AuditUnavailable means that nothing can
+	// be appended until the log is opened again.
 	Append(ctx context.Context, leaf Leaf) (Receipt, error)
-	// Read gives leaves from a serial on, at most limit.
+	// Read gives durable leaves from a serial on, at most limit. It fails with
+	// fault.AuditBroken where the log is not as it was written.
 	Read(ctx context.Context, from uint64, limit int) ([]Leaf, error)
 	// Close makes everything durable and releases the log.
 	Close() error
