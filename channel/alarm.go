@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"time"
 
 	"nod/audit"
@@ -114,10 +115,19 @@ type accusation struct {
 func (a *accusation) Error() string { return a.cause.Error() }
 func (a *accusation) Unwrap() error { return a.cause }
 
+// stop is what calls fail with after the alarm.
+func (a *accusation) stop() error {
+	return fault.New(fault.ChannelStopped, "after %s: %s", a.alarm.Code, a.alarm.Detail)
+}
+
 func (c *conduit) accuse(role seal.Role, index uint64, cause error, evidence *Evidence) error {
+	detail := ""
+	if f := new(fault.Error); errors.As(cause, &f) {
+		detail = f.Detail
+	}
 	return &accusation{cause: cause, alarm: Alarm{
 		Code: fault.CodeOf(cause), Accused: role, Channel: c.ID, Check: c.Check.ID,
-		Index: index, Detail: cause.Error(), Evidence: evidence,
+		Index: index, Detail: detail, Evidence: evidence,
 	}}
 }
 

@@ -281,7 +281,7 @@ func (s *Server) failed(ctx context.Context, ch *served, err error) error {
 	s.stats.Stopped = s.stats.Stopped || a.alarm.Accused == seal.Dealer
 	s.mu.Unlock()
 	if a.alarm.Accused == seal.Dealer {
-		s.halt(fault.New(fault.ChannelStopped, "%w", a))
+		s.halt(a.stop())
 	} else {
 		s.mu.Lock()
 		s.drop(ch)

@@ -153,7 +153,7 @@ func (s *Source) alarm(ctx context.Context, a *accusation) {
 	s.alarms++
 	s.stopped = true
 	s.mu.Unlock()
-	s.halt(fault.New(fault.ChannelStopped, "%w", a))
+	s.halt(a.stop())
 	s.raise(ctx, a)
 }
 
