@@ -89,11 +89,16 @@ func (w *Scratch) put(k int, s Block, i uint64) {
 	s.Put(w.block[k][:])
 }
 
+// get finishes H_i(s) once the block at k is encrypted.
+func (w *Scratch) get(k int, s Block, i uint64) Block {
+	b := &w.block[k]
+	return Block{binary.LittleEndian.Uint64(b[:8]) ^ s.Lo ^ i, binary.LittleEndian.Uint64(b[8:]) ^ s.Hi}
+}
+
 // hash returns H_i(s) for the block that put stored at k.
 func (g *PRG) hash(w *Scratch, k int, s Block, i uint64) Block {
-	b := w.block[k][:]
-	g.block.Encrypt(b, b)
-	return Block{binary.LittleEndian.Uint64(b) ^ s.Lo ^ i, binary.LittleEndian.Uint64(b[8:]) ^ s.Hi}
+	g.block.Encrypt(w.block[k][:], w.block[k][:])
+	return w.get(k, s, i)
 }
 
 // split cuts a hashed seed into seed and control bit: the low bit of byte 0 is the
@@ -124,45 +129,45 @@ func (g *PRG) Gen(w *Scratch, cw []byte, levels int, alpha uint32, beta Block, r
 	if len(cw) != Size(levels) || levels < 1 || levels > MaxLevels {
 		panic("dcf: wrong size of correction words")
 	}
-	s := [2]Block{root0, root1}
-	t := [2]uint64{0, 1}
+	s0, s1 := root0, root1
+	t0, t1 := uint64(0), uint64(1)
 	var v Block
 	for i := range levels {
 		bit := uint64(alpha>>(levels-1-i)) & 1
-		keep, lose := bit, bit^1
-		var seed, value [2][2]Block // [party][side]
-		var control [2][2]uint64
-		for b := range 2 {
-			for i := range uint64(4) {
-				w.put(4*b+int(i), s[b], i)
-			}
+		for k := range uint64(4) {
+			w.put(int(k), s0, k)
+			w.put(int(k)+4, s1, k)
 		}
-		for b := range 2 {
-			for side := range uint64(2) {
-				seed[b][side], control[b][side] = split(g.hash(w, 4*b+int(side), s[b], seedL+side))
-				value[b][side] = g.hash(w, 4*b+2+int(side), s[b], valueL+side)
-			}
+		for k := range w.block {
+			g.block.Encrypt(w.block[k][:], w.block[k][:])
 		}
-		cwSeed := seed[0][lose].Xor(seed[1][lose])
-		// lose is the left side exactly when the bit is 1.
-		cwValue := value[0][lose].Xor(value[1][lose]).Xor(v).Xor(beta.And(bit))
-		tL := control[0][0] ^ control[1][0] ^ bit ^ 1
-		tR := control[0][1] ^ control[1][1] ^ bit
-		v = v.Xor(value[0][keep]).Xor(value[1][keep]).Xor(cwValue)
-		tKeep := tL
-		if keep == 1 {
-			tKeep = tR
+		// Left and right of both parties: seeds with their control bits, values.
+		l0, r0, vl0, vr0 := w.get(0, s0, 0), w.get(1, s0, 1), w.get(2, s0, 2), w.get(3, s0, 3)
+		l1, r1, vl1, vr1 := w.get(4, s1, 0), w.get(5, s1, 1), w.get(6, s1, 2), w.get(7, s1, 3)
+		tL := (l0.Lo^l1.Lo)&1 ^ bit ^ 1
+		tR := (r0.Lo^r1.Lo)&1 ^ bit
+		keep0, lose0, keep1, lose1 := l0, r0, l1, r1
+		vKeep, vLose, tKeep := vl0.Xor(vl1), vr0.Xor(vr1), tL
+		if bit == 1 {
+			keep0, lose0, keep1, lose1 = r0, l0, r1, l1
+			vKeep, vLose, tKeep = vLose, vKeep, tR
 		}
-		for b := range 2 {
-			s[b] = seed[b][keep].Xor(cwSeed.And(t[b]))
-			t[b] = control[b][keep] ^ t[b]&tKeep
-		}
-		level := cw[i*levelSize:]
+		cwSeed := lose0.Xor(lose1)
+		cwSeed.Lo &^= 1
+		// The left side is the one lost exactly when the bit is 1.
+		cwValue := vLose.Xor(v).Xor(beta.And(bit))
+		v = v.Xor(vKeep).Xor(cwValue)
+		var c0, c1 uint64
+		s0, c0 = split(keep0)
+		s1, c1 = split(keep1)
+		s0, s1 = s0.Xor(cwSeed.And(t0)), s1.Xor(cwSeed.And(t1))
+		t0, t1 = c0^t0&tKeep, c1^t1&tKeep
+		level := cw[i*levelSize : (i+1)*levelSize]
 		cwSeed.Put(level)
 		cwValue.Put(level[BlockSize:])
 		level[2*BlockSize] = byte(tL | tR<<1)
 	}
-	s[0].Xor(s[1]).Xor(v).Put(cw[levels*levelSize:])
+	s0.Xor(s1).Xor(v).Put(cw[levels*levelSize:])
 }
 
 // Check refuses correction words that Gen cannot have written: a wrong size, a
