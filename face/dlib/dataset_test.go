@@ -76,7 +76,7 @@ func TestAgreesWithDataSet(t *testing.T) {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no faces: %v", err)
 	}
-	paths = paths[:len(paths)/2] // of 100 people; the other half says the same
+	paths = paths[:len(paths)/4] // 25 people of 100: the others say the same, in minutes
 	n := open(t)
 	got := make([]face.Features, len(paths))
 	work := make(chan int)
@@ -134,7 +134,7 @@ func TestAgreesWithDataSet(t *testing.T) {
 	t.Logf("moved: median %.3f, 95 %% %.3f, over %d photos", quantile(moved, 0.5), quantile(moved, 0.95), len(moved))
 	t.Logf("genuine: median %.3f, 95 %% %.3f; impostor: 0.1 %% %.3f, median %.3f", quantile(genuine, 0.5), quantile(genuine, 0.95),
 		quantile(impostor, 0.001), quantile(impostor, 0.5))
-	if passed < len(paths)*98/100 {
+	if passed < len(paths)-1 {
 		t.Errorf("the gate refuses %d of %d real photos", len(paths)-passed, len(paths))
 	}
 	if m := quantile(moved, 0.5); m > 0.06 {
