@@ -151,11 +151,10 @@ func (w *world) tryOne(t *testing.T, spoilt []int) bool {
 // for good, and hold evidence.
 func (w *world) convicted(t *testing.T, source *Source, server *Server) {
 	t.Helper()
-	eventually(t, "both raise the alarm", func() bool {
-		return len(w.matcher.raised()) > 0 && len(w.custodian.raised()) > 0
-	})
+	w.matcher.alarm(t)
+	w.custodian.alarm(t)
 	for _, r := range []*role{w.matcher, w.custodian} {
-		if r.log.count(audit.OpAlarm) == 0 {
+		if r.log.Counts()[audit.OpAlarm] == 0 {
 			t.Error("the alarm is not recorded")
 		}
 		for _, a := range r.raised() {
@@ -199,15 +198,11 @@ func spoilAll(_ int, c *correlation) { c.shiftB1(1) }
 func TestEvidence(t *testing.T) {
 	w := newWorld(t)
 	newCrooked(w).spoil = spoilAll
-	source, server, _ := w.start(t)
+	source, _, _ := w.start(t)
 	if _, err := source.Take(soon(t), w.check.ID); !fault.Is(err, fault.ChannelStopped) {
 		t.Fatal(err)
 	}
-	eventually(t, "both raise the alarm", func() bool {
-		return len(w.matcher.raised()) > 0 && len(w.custodian.raised()) > 0
-	})
-	_ = server
-	good := *w.matcher.raised()[0].Evidence
+	good := *w.matcher.alarm(t).Evidence
 	check := w.check
 	if good.Request.Check != check.ID {
 		check = w.other
@@ -271,8 +266,7 @@ func TestTwoLists(t *testing.T) {
 	if _, err := source.Take(soon(t), w.check.ID); !fault.Is(err, fault.ChannelStopped) {
 		t.Fatal(err)
 	}
-	eventually(t, "the custodian raises the alarm", func() bool { return len(w.custodian.raised()) > 0 })
-	a := w.custodian.raised()[0]
+	a := w.custodian.alarm(t)
 	check := w.check
 	if a.Check != check.ID {
 		check = w.other
@@ -284,7 +278,7 @@ func TestTwoLists(t *testing.T) {
 		t.Error(err)
 	}
 	// The matcher has the custodian's word only.
-	if a := w.matcher.raised()[0]; a.Accused != seal.Dealer || a.Evidence != nil {
+	if a := w.matcher.alarm(t); a.Accused != seal.Dealer || a.Evidence != nil {
 		t.Errorf("alarm %+v", a)
 	}
 	if !source.Stats().Stopped || !server.Stats().Stopped {
@@ -338,8 +332,7 @@ func TestHalfThatIsNotListed(t *testing.T) {
 		if victim == compare.Custodian {
 			r = w.custodian
 		}
-		eventually(t, "the alarm", func() bool { return len(r.raised()) > 0 })
-		if a := r.raised()[0]; a.Accused != seal.Dealer || a.Code != fault.Tampered {
+		if a := r.alarm(t); a.Accused != seal.Dealer || a.Code != fault.Tampered {
 			t.Errorf("alarm %+v", a)
 		}
 		if s := source.Stats(); s.Batches != 0 || s.Dealt != 0 {
@@ -367,7 +360,7 @@ func TestHalfThatDoesNotExpand(t *testing.T) {
 	if _, err := source.Take(soon(t), w.check.ID); !fault.Is(err, fault.ChannelStopped) {
 		t.Fatal(err)
 	}
-	if a := w.matcher.raised()[0]; a.Accused != seal.Dealer {
+	if a := w.matcher.alarm(t); a.Accused != seal.Dealer {
 		t.Errorf("alarm %+v", a)
 	}
 }

@@ -112,7 +112,7 @@ func TestEveryIndexOnceUnderConcurrency(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
-	if n := w.matcher.log.count(audit.OpChannel); n != 2 || w.custodian.log.count(audit.OpChannel) != 2 {
+	if n := w.matcher.log.Counts()[audit.OpChannel]; n != 2 || w.custodian.log.Counts()[audit.OpChannel] != 2 {
 		t.Errorf("%d channels in the matcher's record", n)
 	}
 }

@@ -5,13 +5,15 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"nod/audit"
+	"nod/audit/audittest"
+	"nod/audit/file"
 	"nod/crypto/code"
 	"nod/crypto/code/codetest"
 	"nod/crypto/compare"
@@ -21,47 +23,15 @@ import (
 	"nod/fault"
 	"nod/keyring"
 	"nod/keyring/local"
-	"nod/store"
 	"nod/store/pebble"
+	"nod/store/storetest"
 	"nod/wire"
 )
 
-// ledger is an audit log in memory, which can fail.
-type ledger struct {
-	mu     sync.Mutex
-	leaves []audit.Leaf
-	full   bool
-}
-
-func (l *ledger) Append(_ context.Context, leaf audit.Leaf) (audit.Receipt, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.full {
-		return audit.Receipt{}, fault.New(fault.AuditUnavailable, "no room")
-	}
-	leaf.Serial = uint64(len(l.leaves))
-	l.leaves = append(l.leaves, leaf)
-	return audit.Receipt{Serial: leaf.Serial}, nil
-}
-
-func (l *ledger) Read(context.Context, uint64, int) ([]audit.Leaf, error) { return l.leaves, nil }
-func (l *ledger) Close() error                                            { return nil }
-
-func (l *ledger) count(o audit.Operation) (n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, leaf := range l.leaves {
-		if leaf.Operation == o {
-			n++
-		}
-	}
-	return n
-}
-
 // role is what one of the two servers has of its own.
 type role struct {
-	store  store.Store
-	log    *ledger
+	store  *storetest.Faulty
+	log    *audittest.Faulty
 	mu     sync.Mutex
 	alarms []Alarm
 	errs   []error
@@ -74,13 +44,30 @@ func newRole(t testing.TB) *role {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	return &role{store: s, log: new(ledger)}
+	return &role{store: storetest.NewFaulty(s, nil), log: newLog(t)}
+}
+
+func newLog(t testing.TB) *audittest.Faulty {
+	t.Helper()
+	log, err := file.Open(filepath.Join(t.TempDir(), "audit"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = log.Close() })
+	return audittest.NewFaulty(log, nil)
 }
 
 func (r *role) raised() []Alarm {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]Alarm(nil), r.alarms...)
+}
+
+// alarm waits for the first one.
+func (r *role) alarm(t testing.TB) Alarm {
+	t.Helper()
+	eventually(t, "an alarm", func() bool { return len(r.raised()) > 0 })
+	return r.raised()[0]
 }
 
 func (r *role) forget() {
@@ -109,7 +96,6 @@ type world struct {
 	keys               *local.Keyring // the dealer's
 	bundle             *seal.Bundle
 	dealer             wire.Dealer // called with the peer in ctx
-	dealt              ledger
 	custodian, matcher *role
 	clock              *clock
 	maxAge             time.Duration
@@ -165,7 +151,7 @@ func newWorld(t testing.TB) *world {
 	w.check = w.model.Match()
 	w.other, _, _ = w.model.Plausibility()
 	w.checks = []*code.Check{w.check, w.other}
-	w.dealer, err = dealer.New(dealer.Config{Keyring: w.keys, Models: []*code.Model{w.model}, Audit: &w.dealt})
+	w.dealer, err = dealer.New(dealer.Config{Keyring: w.keys, Models: []*code.Model{w.model}, Audit: newLog(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

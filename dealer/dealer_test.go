@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nod/audit"
+	"nod/audit/audittest"
 	"nod/crypto/canon"
 	"nod/crypto/code"
 	"nod/crypto/code/codetest"
@@ -117,7 +118,7 @@ func TestOnlyTheTwoInstances(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if r.counts.Counts()[keyring.Root].MACs != 0 || len(r.log.leaves) != 0 {
+	if r.counts.Counts()[keyring.Root].MACs != 0 || len(r.leaves(t)) != 0 {
 		t.Error("a refused call used a key or was recorded as dealt")
 	}
 }
@@ -144,7 +145,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}
-	if len(r.log.leaves) != 0 {
+	if len(r.leaves(t)) != 0 {
 		t.Error("a refused call was recorded as dealt")
 	}
 	ask(t, d, matcher, r.request(64))
@@ -177,13 +178,13 @@ func TestRecordedBeforeTheKeyIsUsed(t *testing.T) {
 		Time: now, Operation: audit.OpDeal, Party: "matcher", Key: "root", KeyVersion: 1,
 		Correlation: wire.Chain(ctx), Session: canon.Digest(q.Channel()), Count: 30,
 	}
-	if len(r.log.leaves) != 1 || r.log.leaves[0] != want {
-		t.Errorf("recorded %+v, want %+v", r.log.leaves, want)
+	if got := r.leaves(t); len(got) != 1 || got[0] != want {
+		t.Errorf("recorded %+v, want %+v", got, want)
 	}
 	if n := r.counts.Counts()[keyring.Root]; n.MACCalls != 1 || n.MACs != 1 {
 		t.Errorf("a batch takes %+v", n)
 	}
-	r.log.full = true
+	r.log.SetPlan(func(int, audit.Leaf) audittest.Failure { return audittest.NotWritten })
 	if a, err := d.Batch(ctx, q); !fault.Is(err, fault.AuditUnavailable) || a != nil {
 		t.Errorf("without a record: %v", err)
 	}
@@ -222,13 +223,13 @@ func TestGivenUp(t *testing.T) {
 
 // hook calls before every leaf.
 type hook struct {
-	*ledger
+	audit.Log
 	before func()
 }
 
 func (h *hook) Append(ctx context.Context, leaf audit.Leaf) (audit.Receipt, error) {
 	h.before()
-	return h.ledger.Append(ctx, leaf)
+	return h.Log.Append(ctx, leaf)
 }
 
 // [A] Recorded messages and a root open every past xor of probe and template. Once

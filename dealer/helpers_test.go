@@ -1,44 +1,23 @@
 package dealer_test
 
 import (
-	"context"
 	"math/rand/v2"
-	"sync"
+	"path/filepath"
 	"testing"
 
 	"nod/audit"
+	"nod/audit/audittest"
+	"nod/audit/file"
 	"nod/crypto/canon"
 	"nod/crypto/code"
 	"nod/crypto/code/codetest"
 	"nod/crypto/seal"
 	"nod/dealer"
-	"nod/fault"
 	"nod/keyring"
 	"nod/keyring/keyringtest"
 	"nod/keyring/local"
 	"nod/wire"
 )
-
-// ledger is an audit log in memory, which can fail.
-type ledger struct {
-	mu     sync.Mutex
-	leaves []audit.Leaf
-	full   bool
-}
-
-func (l *ledger) Append(_ context.Context, leaf audit.Leaf) (audit.Receipt, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.full {
-		return audit.Receipt{}, fault.New(fault.AuditUnavailable, "no room")
-	}
-	leaf.Serial = uint64(len(l.leaves))
-	l.leaves = append(l.leaves, leaf)
-	return audit.Receipt{Serial: leaf.Serial}, nil
-}
-
-func (l *ledger) Read(context.Context, uint64, int) ([]audit.Leaf, error) { return l.leaves, nil }
-func (l *ledger) Close() error                                            { return nil }
 
 // rig is a dealer with its keyring and log, and two callers.
 type rig struct {
@@ -46,7 +25,7 @@ type rig struct {
 	check  *code.Check
 	keys   *local.Keyring
 	counts *keyringtest.Counting
-	log    *ledger
+	log    *audittest.Faulty
 	cfg    dealer.Config
 	dealer *dealer.Dealer
 }
@@ -58,7 +37,13 @@ var (
 
 func newRig(t testing.TB, shape codetest.Shape) *rig {
 	t.Helper()
-	r := &rig{model: codetest.Model(rand.New(rand.NewPCG(1, 1)), shape), keys: local.InMemory(), log: new(ledger)}
+	r := &rig{model: codetest.Model(rand.New(rand.NewPCG(1, 1)), shape), keys: local.InMemory()}
+	log, err := file.Open(filepath.Join(t.TempDir(), "audit"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = log.Close() })
+	r.log = audittest.NewFaulty(log, nil)
 	r.check = r.model.Match()
 	for name, kind := range map[keyring.Name]keyring.Type{keyring.Root: keyring.HMAC, keyring.Identity: keyring.Ed25519} {
 		if err := r.keys.Create(t.Context(), name, kind); err != nil {
@@ -95,4 +80,13 @@ func ask(t testing.TB, d *dealer.Dealer, peer wire.Peer, q *wire.BatchRequest) *
 		t.Fatal(err)
 	}
 	return a
+}
+
+func (r *rig) leaves(t testing.TB) []audit.Leaf {
+	t.Helper()
+	leaves, err := r.log.Read(t.Context(), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leaves
 }
