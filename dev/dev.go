@@ -48,9 +48,11 @@ type Options struct {
 	Alarm  func(channel.Alarm)
 
 	// For tests: what stands between the roles, and around their parts.
-	Caller  func(from, to seal.Role, c wire.Caller) wire.Caller
-	Store   func(seal.Role, store.Store) store.Store
-	Keyring func(seal.Role, keyring.Keyring) keyring.Keyring
+	Caller func(from, to seal.Role, c wire.Caller) wire.Caller
+	Store  func(seal.Role, store.Store) store.Store
+	// RawStore is below the encryption of rows.
+	RawStore func(seal.Role, store.Store) store.Store
+	Keyring  func(seal.Role, keyring.Keyring) keyring.Keyring
 }
 
 func (o *Options) defaults() {
@@ -74,6 +76,9 @@ func (o *Options) defaults() {
 	}
 	if o.Store == nil {
 		o.Store = func(_ seal.Role, s store.Store) store.Store { return s }
+	}
+	if o.RawStore == nil {
+		o.RawStore = func(_ seal.Role, s store.Store) store.Store { return s }
 	}
 	if o.Keyring == nil {
 		o.Keyring = func(_ seal.Role, k keyring.Keyring) keyring.Keyring { return k }

@@ -95,7 +95,7 @@ func (r *role) openStore(ctx context.Context, o *Options, folder string) error {
 	if err != nil {
 		return err
 	}
-	r.store = o.Store(r.name, store.Encrypted(rows, aead))
+	r.store = o.Store(r.name, store.Encrypted(o.RawStore(r.name, rows), aead))
 	return nil
 }
 

@@ -50,7 +50,7 @@ func newWorld(t *testing.T, change func(*dev.Options)) *world {
 	model := codetest.Model(rng, codetest.Shape{Dimension: 64, Bits: 256, MaxWeight: 7, Plausibility: true})
 	c := newClock()
 	options := dev.Options{
-		Folder: t.TempDir(), Models: []*code.Model{model}, Policy: codetest.Policy(code.FMR1e3, model),
+		Folder: t.TempDir(), Models: []*code.Model{model}, Policy: codetest.Policy(code.FMR1e6, model),
 		Params: tiny, Now: c.Now,
 	}
 	if change != nil {
