@@ -3,7 +3,6 @@ package custodian
 import (
 	"context"
 	"crypto/sha256"
-	"time"
 
 	"nod/audit"
 	"nod/crypto/canon"
@@ -127,7 +126,7 @@ func (c *Custodian) close(ctx context.Context, s *session, m *wire.CompareClose)
 			return nil, err
 		}
 	}
-	leaf, err := c.record(ctx, audit.Leaf{
+	leaf, err := c.Record(ctx, audit.Leaf{
 		Operation: audit.OpVerify, Subject: s.Subject, Party: s.Request.RP, Session: canon.Digest(s.id),
 		Count: uint32(len(s.leases)),
 	})
@@ -144,23 +143,13 @@ func (c *Custodian) close(ctx context.Context, s *session, m *wire.CompareClose)
 	return out, err
 }
 
-// abort ends a comparison that cannot go on. The attempt stays counted. What the
-// other side did wrong is recorded as an alarm.
+// abort ends a comparison that cannot go on. The attempt stays counted.
 func (c *Custodian) abort(ctx context.Context, s *session, cause error) error {
+	used := len(s.leases)
 	s.wipe()
-	op := audit.OpAbort
-	if fault.CodeOf(cause).Class() == fault.Tamper {
-		op = audit.OpAlarm
-	}
-	// The caller may be gone: the record is made all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if _, err := c.record(ctx, audit.Leaf{
-		Operation: op, Subject: s.Subject, Party: s.Request.RP, Session: canon.Digest(s.id), Count: uint32(len(s.leases)),
-	}); err != nil {
-		return err
-	}
-	return cause
+	return c.Failure(ctx, audit.Leaf{
+		Subject: s.Subject, Party: s.Request.RP, Session: canon.Digest(s.id), Count: uint32(used),
+	}, cause)
 }
 
 // abandon ends a run whose matcher never came back.

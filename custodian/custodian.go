@@ -15,7 +15,6 @@ import (
 	"nod/admit"
 	"nod/audit"
 	"nod/channel"
-	"nod/crypto/canon"
 	"nod/crypto/seal"
 	"nod/fault"
 	"nod/keyring"
@@ -36,12 +35,13 @@ type Config struct {
 	Audit        audit.Log
 	Session      time.Duration // how long a session lives
 	MaxSessions  int
-	Now          func() time.Time
+	Clock        func() time.Time
 }
 
 // Custodian is one instance of the role. Safe for concurrent use.
 type Custodian struct {
 	Config
+	audit.Recorder
 	sessions *admit.Sessions[*session]
 	running  *running
 	latest   atomic.Uint32 // version of the pad key
@@ -53,14 +53,15 @@ var _ wire.Custodian = (*Custodian)(nil)
 func New(c Config) *Custodian {
 	return &Custodian{
 		Config:   c,
+		Recorder: audit.Recorder{Log: c.Audit, Now: c.Clock},
 		sessions: admit.NewSessions(c.MaxSessions, (*session).wipe),
 		running:  newRunning(),
 	}
 }
 
 // Maintain renews what is short-lived: recipient and verdict keys, the known
-// version of the pad key, sessions that were left in the middle, rows that
-// expired. Call it at start and every minute.
+// version of the pad key, sessions that were left in the middle, enrolments that
+// were not reported in time, rows that expired. Call it at start and every minute.
 func (c *Custodian) Maintain(ctx context.Context) error {
 	now := c.Now()
 	sign := func(ctx context.Context, message []byte) ([]byte, uint32, error) {
@@ -81,6 +82,9 @@ func (c *Custodian) Maintain(ctx context.Context) error {
 		if err := c.abandon(ctx, s); err != nil {
 			return err
 		}
+	}
+	if err := c.settleAll(ctx); err != nil {
+		return err
 	}
 	return c.Desk.Sweep(ctx)
 }
@@ -128,17 +132,6 @@ func matcherOnly(ctx context.Context) (wire.Peer, error) {
 		return p, fault.New(fault.NotAllowed, "the caller is not a matcher")
 	}
 	return p, nil
-}
-
-// record writes an audit leaf; without it there is no answer.
-func (c *Custodian) record(ctx context.Context, leaf audit.Leaf) (canon.Digest, error) {
-	leaf.Time = c.Now()
-	leaf.Correlation = wire.Chain(ctx)
-	receipt, err := c.Audit.Append(ctx, leaf)
-	if err != nil {
-		return canon.Digest{}, err
-	}
-	return receipt.Hash, nil
 }
 
 // statement signs this server's half of a receipt.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 
+	"nod/admit"
 	"nod/audit"
 	"nod/crypto/canon"
 	"nod/crypto/prg"
@@ -46,7 +47,7 @@ func (c *Custodian) Enrol(ctx context.Context, m *wire.EnrolStart) (*wire.EnrolD
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.record(ctx, audit.Leaf{
+	if _, err := c.Record(ctx, audit.Leaf{
 		Operation: audit.OpEnrol, Subject: e.Subject, Party: e.Station, Session: canon.Digest(e.Row),
 		Key: string(keyring.Pad), KeyVersion: p.version, Count: 1,
 	}); err != nil {
@@ -60,10 +61,10 @@ func (c *Custodian) Enrol(ctx context.Context, m *wire.EnrolStart) (*wire.EnrolD
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := s.add(p, c.Now()); err != nil {
+		if err := s.enrol(p); err != nil {
 			return nil, nil, err
 		}
-		return []store.Write{putSlot(e.Handle, e.Slot, &s, record)}, nil, nil
+		return putSlot(e.Handle, e.Slot, &s, record), nil, nil
 	})
 	if err != nil {
 		b.Wipe()
@@ -75,7 +76,7 @@ func (c *Custodian) Enrol(ctx context.Context, m *wire.EnrolStart) (*wire.EnrolD
 	return &wire.EnrolDelta{Delta: b}, nil
 }
 
-// Stored promotes the row that the matcher holds: every other row of the slot
+// Stored puts the row in use that the matcher holds: every older row of the slot
 // loses its salt, and the receipt says so. Told again, it signs that the row is in
 // use, and that nothing more was removed.
 func (c *Custodian) Stored(ctx context.Context, m *wire.RowStored) (*wire.RowPromoted, error) {
@@ -96,43 +97,71 @@ func (c *Custodian) Stored(ctx context.Context, m *wire.RowStored) (*wire.RowPro
 	return &wire.RowPromoted{Statement: statement}, err
 }
 
-// promote makes the row the slot's only one. It reports the row's key version and
-// the rows that lost their salt.
+// promote puts the row in use. It reports the row's key version and the rows that
+// lost their salt.
 func (c *Custodian) promote(ctx context.Context, at place, m *wire.RowStored) (version uint32, removed []canon.RowID, err error) {
 	for {
 		s, record, err := c.slot(ctx, at.handle, at.slot)
 		if err != nil {
 			return 0, nil, err
 		}
-		removed = s.others(m.Row)
-		before := len(s.pending)
-		if !s.promote(m.Row, m.Counter, c.Now()) {
+		told := s.active != nil && s.active.holds(m.Row, m.Counter) && len(s.lost) == 0
+		if !s.promote(m.Row, m.Counter) {
 			return 0, nil, fault.New(fault.RowMismatch, "the row is not, or not any more, one of this slot")
 		}
-		if before == 0 {
-			return s.active.version, removed, nil // told before
+		if told {
+			return s.active.version, nil, nil
 		}
-		err = c.Store.Apply(ctx, putSlot(at.handle, at.slot, &s, record))
+		err = c.Store.Apply(ctx, putSlot(at.handle, at.slot, &s, record)...)
 		if !fault.Is(err, fault.Conflict) {
-			return s.active.version, removed, err
+			return s.active.version, s.lost, err
 		}
 	}
 }
 
-// others lists the other rows of the slot.
-func (s *slot) others(row canon.RowID) (out []canon.RowID) {
-	seen := map[canon.RowID]bool{row: true}
-	add := func(id canon.RowID) {
-		if !seen[id] {
-			seen[id] = true
-			out = append(out, id)
+// settleAll puts enrolments in use whose orders have expired unreported, so that the
+// rows that they replace lose their salts for good. Sessions do not wait for it:
+// reading a slot settles it.
+func (c *Custodian) settleAll(ctx context.Context) error {
+	var after store.Row
+	for {
+		entries, err := c.Store.Scan(ctx, tableWaiting, after, settlePage)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := c.settle(ctx, e.Row); err != nil {
+				return err
+			}
+			after = e.Row
+		}
+		if len(entries) < settlePage {
+			return nil
 		}
 	}
-	if s.active != nil {
-		add(s.active.row)
+}
+
+// settlePage is how many waiting rows are read at once.
+const settlePage = 256
+
+func (c *Custodian) settle(ctx context.Context, waiting store.Row) error {
+	h, n := admit.Handle(waiting.Partition), waiting.Key[0]
+	s, record, err := c.slot(ctx, h, n)
+	if err != nil || len(s.lost) == 0 && s.waits() {
+		return err
 	}
-	for i := range s.pending {
-		add(s.pending[i].row)
+	for _, row := range s.lost {
+		at, err := c.place(ctx, row)
+		if err != nil {
+			return err
+		}
+		if _, err := c.Record(ctx, audit.Leaf{Operation: audit.OpErase, Subject: at.subject, Session: canon.Digest(row)}); err != nil {
+			return err
+		}
 	}
-	return out
+	err = c.Store.Apply(ctx, putSlot(h, n, &s, record)...)
+	if fault.Is(err, fault.Conflict) {
+		return nil // somebody else wrote the slot, settled
+	}
+	return err
 }

@@ -77,7 +77,7 @@ func (c *Custodian) open(ctx context.Context, m *wire.SessionOpen, expiry time.T
 	nonce := orders.NewNonce()
 	s.id = orders.Session(a.Q, orders.Nonce(m.Nonce0()), nonce)
 	for _, version := range versions {
-		if _, err := c.record(ctx, audit.Leaf{
+		if _, err := c.Record(ctx, audit.Leaf{
 			Operation: audit.OpOpen, Subject: a.Subject, Party: a.Request.RP, Session: canon.Digest(s.id),
 			Key: string(keyring.Pad), KeyVersion: version, Count: 1,
 		}); err != nil {
@@ -130,7 +130,7 @@ func (c *Custodian) fetchPads(ctx context.Context, s *session, names []wire.Slot
 			return nil, err
 		}
 		model := s.Plan.Model(i)
-		p := held.find(name.Row, name.Counter, c.Now())
+		p := held.find(name.Row, name.Counter)
 		counts := s.Usable && p != nil && p.model == model.ID()
 		if !counts {
 			p = c.decoyPad(name, model.ID())

@@ -23,7 +23,7 @@ func (c *Custodian) Order(ctx context.Context, m *wire.OrderRequest) (*wire.Orde
 		return nil, err
 	}
 	operation, kind := o.Did()
-	if _, err := c.record(ctx, audit.Leaf{Operation: operation, Subject: o.Subject, Session: canon.Digest(o.Hash())}); err != nil {
+	if _, err := c.Record(ctx, audit.Leaf{Operation: operation, Subject: o.Subject, Session: canon.Digest(o.Hash())}); err != nil {
 		return nil, err
 	}
 	note, err := c.Desk.ApplyOrder(ctx, o, func(ctx context.Context) ([]store.Write, []byte, error) {
@@ -47,9 +47,11 @@ func (c *Custodian) erase(ctx context.Context, h admit.Handle) (writes []store.W
 		if err != nil {
 			return nil, nil, err
 		}
-		removed = append(removed, s.others(canon.RowID{})...)
+		removed = append(removed, append(s.lost, s.rows()...)...)
 		if record.Version != 0 {
-			writes = append(writes, store.Write{Row: slotRow(h, n), If: store.At(record.Version), Delete: true})
+			writes = append(writes,
+				store.Write{Row: slotRow(h, n), If: store.At(record.Version), Delete: true},
+				store.Write{Row: waitingRow(h, n), If: store.Any, Delete: true})
 		}
 	}
 	return writes, admit.Rows(removed), nil

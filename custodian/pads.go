@@ -1,6 +1,7 @@
 package custodian
 
 import (
+	"slices"
 	"time"
 
 	"nod/crypto/canon"
@@ -27,16 +28,19 @@ func (p *pad) holds(row canon.RowID, counter uint64) bool {
 	return p.row == row && p.counter == counter
 }
 
-// live reports whether a pad may still be promoted: one of an enrolment until its
-// order expires, one of a renewal (no expiry) for as long as it waits.
-func (p *pad) live(now time.Time) bool { return p.expiry.IsZero() || now.Before(p.expiry) }
+// late reports whether the order of an enrolment that waits has expired.
+func (p *pad) late(now time.Time) bool { return !p.expiry.IsZero() && !now.Before(p.expiry) }
 
 // slot is the record of one template slot of one citizen: the pad in use, and
 // those that a matcher may hold since an enrolment or a renewal that was not
-// acknowledged (docs/spec/protocol.md, section 4). Erasing is writing none.
+// acknowledged (docs/spec/protocol.md, section 4), oldest first. A renewal is of
+// the pad in use, so it stands before every enrolment that waits. Erasing is
+// writing none.
 type slot struct {
 	active  *pad
 	pending []pad
+
+	lost []canon.RowID // rows that lost their salt since the record was read
 }
 
 // maxPending bounds the orders of one slot that wait for an acknowledgement.
@@ -95,49 +99,93 @@ func decodeSlot(data []byte) (slot, error) {
 }
 
 // find gives the pad of a row at a counter, in use or waiting.
-func (s *slot) find(row canon.RowID, counter uint64, now time.Time) *pad {
+func (s *slot) find(row canon.RowID, counter uint64) *pad {
 	if s.active != nil && s.active.holds(row, counter) {
 		return s.active
 	}
 	for i := range s.pending {
-		if p := &s.pending[i]; p.holds(row, counter) && p.live(now) {
+		if p := &s.pending[i]; p.holds(row, counter) {
 			return p
 		}
 	}
 	return nil
 }
 
-// add puts a pad among those that wait, and drops the ones that waited too long.
-func (s *slot) add(p pad, now time.Time) error {
-	s.expire(now)
-	if len(s.pending) == maxPending {
-		return fault.New(fault.SlotBusy, "%d enrolments wait for an acknowledgement", maxPending)
+// enrol puts a pad behind all others.
+func (s *slot) enrol(p pad) error {
+	if len(s.pending) >= maxPending {
+		return fault.New(fault.SlotBusy, "%d orders wait for an acknowledgement", maxPending)
 	}
 	s.pending = append(s.pending, p)
 	return nil
 }
 
-// expire drops the pads whose order has expired: their templates, if a matcher
-// holds any, are unrecoverable from then on.
-func (s *slot) expire(now time.Time) {
-	kept := s.pending[:0]
-	for _, p := range s.pending {
-		if p.live(now) {
-			kept = append(kept, p)
-		}
+// renew puts the next pad of the row in use right behind it.
+func (s *slot) renew(p pad) error {
+	if len(s.pending) >= maxPending {
+		return fault.New(fault.SlotBusy, "%d orders wait for an acknowledgement", maxPending)
 	}
-	s.pending = kept
+	s.pending = slices.Insert(s.pending, 0, p)
+	return nil
 }
 
-// promote makes the pad that the matcher holds the only one of the slot: every
-// other row loses its salt. It reports whether the matcher can hold that pad.
-func (s *slot) promote(row canon.RowID, counter uint64, now time.Time) bool {
-	p := s.find(row, counter, now)
-	if p == nil {
-		return false
+// promote puts the pad that the matcher holds in use: every older one loses its
+// salt. A newer enrolment goes on waiting, so a matcher cannot undo a station's
+// order by naming the row that the order replaces. It reports whether the matcher
+// can hold that pad.
+func (s *slot) promote(row canon.RowID, counter uint64) bool {
+	if s.active != nil && s.active.holds(row, counter) {
+		return true
 	}
-	kept := *p
+	for i := range s.pending {
+		if s.pending[i].holds(row, counter) {
+			s.take(i)
+			return true
+		}
+	}
+	return false
+}
+
+// settle puts the newest enrolment whose order has expired in use, told or not: a
+// matcher that never reports a new row does not keep the old one alive.
+func (s *slot) settle(now time.Time) {
+	for i := len(s.pending) - 1; i >= 0; i-- {
+		if s.pending[i].late(now) {
+			s.take(i)
+			return
+		}
+	}
+}
+
+// take puts a pad that waits in use, and drops all that stand before it.
+func (s *slot) take(i int) {
+	kept := s.pending[i]
 	kept.expiry = time.Time{}
-	s.active, s.pending = &kept, nil
-	return true
+	for _, row := range (&slot{active: s.active, pending: s.pending[:i]}).rows() {
+		if row != kept.row {
+			s.lost = append(s.lost, row)
+		}
+	}
+	s.active, s.pending = &kept, s.pending[i+1:]
+}
+
+// rows lists the rows of the slot, each once.
+func (s *slot) rows() (out []canon.RowID) {
+	add := func(id canon.RowID) {
+		if !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	if s.active != nil {
+		add(s.active.row)
+	}
+	for i := range s.pending {
+		add(s.pending[i].row)
+	}
+	return out
+}
+
+// waits reports whether an enrolment waits for an acknowledgement.
+func (s *slot) waits() bool {
+	return slices.ContainsFunc(s.pending, func(p pad) bool { return !p.expiry.IsZero() })
 }

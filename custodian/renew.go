@@ -33,7 +33,7 @@ func (c *Custodian) Renew(ctx context.Context, m *wire.RenewStart) (*wire.RenewD
 		return nil, err
 	}
 	for _, p := range []*pad{old, next} {
-		if _, err := c.record(ctx, audit.Leaf{
+		if _, err := c.Record(ctx, audit.Leaf{
 			Operation: audit.OpRenew, Subject: at.subject, Session: canon.Digest(m.Row),
 			Key: string(keyring.Pad), KeyVersion: p.version, Count: 1,
 		}); err != nil {
@@ -64,23 +64,23 @@ func (c *Custodian) prepareRenewal(ctx context.Context, at place, m *wire.RenewS
 		}
 		// That the matcher names a row at a counter tells that it holds it.
 		told := s.active != nil && s.active.holds(m.Row, m.Counter)
-		if !told && !s.promote(m.Row, m.Counter, c.Now()) {
+		if !told && !s.promote(m.Row, m.Counter) {
 			return nil, nil, fault.New(fault.RowMismatch, "the row is not one of this slot at this counter")
 		}
 		old := s.active
-		if p := s.find(m.Row, m.Counter+1, c.Now()); p != nil {
+		if p := s.find(m.Row, m.Counter+1); p != nil {
 			return old, p, nil
 		}
 		var next *pad
 		if latest := c.latest.Load(); old.version < latest {
 			next = &pad{row: old.row, counter: old.counter + 1, model: old.model, salt: newSalt(), version: latest}
-			if err := s.add(*next, c.Now()); err != nil {
+			if err := s.renew(*next); err != nil {
 				return nil, nil, err
 			}
 		} else if told {
 			return old, nil, nil
 		}
-		err = c.Store.Apply(ctx, putSlot(at.handle, at.slot, &s, record))
+		err = c.Store.Apply(ctx, putSlot(at.handle, at.slot, &s, record)...)
 		if err == nil {
 			return old, next, nil
 		}

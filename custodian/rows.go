@@ -13,10 +13,12 @@ import (
 )
 
 // The custodian's own tables. A slot's partition is the handle of its citizen; an
-// index row's is the row id, and says whose slot it stands in.
+// index row's is the row id, and says whose slot it stands in. A waiting row stands
+// beside every slot in which an enrolment waits.
 const (
-	tableSlot  store.Table = "pad"
-	tableIndex store.Table = "row"
+	tableSlot    store.Table = "pad"
+	tableIndex   store.Table = "row"
+	tableWaiting store.Table = "waiting"
 )
 
 func slotRow(h admit.Handle, slot uint8) store.Row {
@@ -27,7 +29,11 @@ func indexRow(id canon.RowID) store.Row {
 	return store.Row{Table: tableIndex, Partition: id[:], Key: []byte("slot")}
 }
 
-// slot reads one slot; a missing one is empty, at version 0.
+func waitingRow(h admit.Handle, slot uint8) store.Row {
+	return store.Row{Table: tableWaiting, Partition: h[:], Key: []byte{slot}}
+}
+
+// slot reads one slot, settled; a missing one is empty, at version 0.
 func (c *Custodian) slot(ctx context.Context, h admit.Handle, n uint8) (slot, store.Record, error) {
 	record, err := c.Store.Get(ctx, slotRow(h, n))
 	if fault.Is(err, fault.NotFound) {
@@ -37,16 +43,20 @@ func (c *Custodian) slot(ctx context.Context, h admit.Handle, n uint8) (slot, st
 		return slot{}, record, err
 	}
 	s, err := decodeSlot(record.Value)
+	s.settle(c.Now())
 	return s, record, err
 }
 
-// putSlot is the write that replaces a slot as it was read.
-func putSlot(h admit.Handle, n uint8, s *slot, read store.Record) store.Write {
+// putSlot is the writes that replace a slot as it was read.
+func putSlot(h admit.Handle, n uint8, s *slot, read store.Record) []store.Write {
 	condition := store.Absent
 	if read.Version != 0 {
 		condition = store.At(read.Version)
 	}
-	return store.Write{Row: slotRow(h, n), If: condition, Value: s.encode()}
+	return []store.Write{
+		{Row: slotRow(h, n), If: condition, Value: s.encode()},
+		{Row: waitingRow(h, n), If: store.Any, Delete: !s.waits(), Value: []byte{}},
+	}
 }
 
 // putIndex is the write that says whose slot a row stands in. It is made before

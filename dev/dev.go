@@ -195,7 +195,7 @@ func (d *Deployment) startCustodian(ctx context.Context, o *Options, r *role, pa
 	d.CustodianRole = custodian.New(custodian.Config{
 		Desk: desk, Store: r.store, Keyring: r.ring, Bundle: d.Bundle,
 		Recipients: seal.NewRecipients(seal.Custodian), Signers: seal.NewSigners(seal.Custodian),
-		Correlations: server, Audit: r.log, Session: o.Limits.Session, MaxSessions: maxSessions, Now: o.Now,
+		Correlations: server, Audit: r.log, Session: o.Limits.Session, MaxSessions: maxSessions, Clock: o.Now,
 	})
 	d.closers = append(d.closers, func() error { d.CustodianRole.Stop(); return nil })
 	return d.CustodianRole.Maintain(ctx)
@@ -213,7 +213,7 @@ func (d *Deployment) startMatcher(ctx context.Context, o *Options, r *role, part
 	d.MatcherRole = matcher.New(matcher.Config{
 		Desk: desk, Store: r.store, Keyring: r.ring, Custodian: to, Bundle: d.Bundle,
 		Recipients: seal.NewRecipients(seal.Matcher), Signers: seal.NewSigners(seal.Matcher),
-		Correlations: d.Source, Audit: r.log, Verdicts: o.Limits.Session, Opening: opening, MaxSessions: maxSessions, Now: o.Now,
+		Correlations: d.Source, Audit: r.log, Verdicts: o.Limits.Session, Opening: opening, MaxSessions: maxSessions, Clock: o.Now,
 	})
 	d.closers = append(d.closers, func() error { d.MatcherRole.Stop(); return nil })
 	return d.MatcherRole.Maintain(ctx)

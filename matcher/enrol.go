@@ -55,7 +55,7 @@ func (m *Matcher) Enrol(ctx context.Context, r *wire.EnrolRequest) (*wire.Receip
 // storeTemplate puts the template in the place of what the slot held, tells the
 // custodian, and returns both servers' receipt.
 func (m *Matcher) storeTemplate(ctx context.Context, e *admit.Enrolment, t *template) (*wire.ReceiptAnswer, error) {
-	if _, err := m.record(ctx, audit.Leaf{
+	if _, err := m.Record(ctx, audit.Leaf{
 		Operation: audit.OpEnrol, Subject: e.Subject, Party: e.Station, Session: canon.Digest(e.Row),
 	}); err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (m *Matcher) renew(ctx context.Context, row store.Row) (moved bool, err err
 	}
 	t.masked.Xor(next.Delta)
 	t.counter = next.Counter
-	if _, err := m.record(ctx, audit.Leaf{Operation: audit.OpRenew, Session: canon.Digest(t.row)}); err != nil {
+	if _, err := m.Record(ctx, audit.Leaf{Operation: audit.OpRenew, Session: canon.Digest(t.row)}); err != nil {
 		return false, err
 	}
 	if err := m.Store.Apply(ctx, putTemplate(row, t, record)); err != nil {
@@ -176,7 +176,7 @@ func (m *Matcher) Order(ctx context.Context, r *wire.OrderRequest) (*wire.Receip
 		return nil, err
 	}
 	operation, kind := o.Did()
-	if _, err := m.record(ctx, audit.Leaf{Operation: operation, Subject: o.Subject, Session: canon.Digest(o.Hash())}); err != nil {
+	if _, err := m.Record(ctx, audit.Leaf{Operation: operation, Subject: o.Subject, Session: canon.Digest(o.Hash())}); err != nil {
 		return nil, err
 	}
 	note, err := m.Desk.ApplyOrder(ctx, o, func(ctx context.Context) ([]store.Write, []byte, error) {

@@ -14,7 +14,6 @@ import (
 	"nod/admit"
 	"nod/audit"
 	"nod/channel"
-	"nod/crypto/canon"
 	"nod/crypto/seal"
 	"nod/keyring"
 	"nod/orders"
@@ -36,12 +35,13 @@ type Config struct {
 	Verdicts     time.Duration // how long a finished verdict is repeated
 	Opening      time.Duration // how long a session may take to open
 	MaxSessions  int
-	Now          func() time.Time
+	Clock        func() time.Time
 }
 
 // Matcher is one instance of the role. Safe for concurrent use.
 type Matcher struct {
 	Config
+	audit.Recorder
 	sessions *admit.Sessions[*session]
 	rows     stripes
 }
@@ -50,7 +50,7 @@ var _ wire.Matcher = (*Matcher)(nil)
 
 // New makes a Matcher; Maintain must have succeeded once before it serves.
 func New(c Config) *Matcher {
-	return &Matcher{Config: c, sessions: admit.NewSessions(c.MaxSessions, (*session).wipe)}
+	return &Matcher{Config: c, Recorder: audit.Recorder{Log: c.Audit, Now: c.Clock}, sessions: admit.NewSessions(c.MaxSessions, (*session).wipe)}
 }
 
 // Maintain renews what is short-lived: recipient and verdict keys, rows that
@@ -93,17 +93,6 @@ func (m *Matcher) Keys(ctx context.Context, _ *wire.KeysRequest) (*wire.KeysAnsw
 		return nil, err
 	}
 	return &wire.KeysAnswer{Matcher: own, Custodian: theirs.Certificate}, nil
-}
-
-// record writes an audit leaf; without it there is no answer.
-func (m *Matcher) record(ctx context.Context, leaf audit.Leaf) (canon.Digest, error) {
-	leaf.Time = m.Now()
-	leaf.Correlation = wire.Chain(ctx)
-	receipt, err := m.Audit.Append(ctx, leaf)
-	if err != nil {
-		return canon.Digest{}, err
-	}
-	return receipt.Hash, nil
 }
 
 // receipt joins this server's statement with the custodian's, which it checks

@@ -84,7 +84,7 @@ func (m *Matcher) open(ctx context.Context, request []byte) (*session, error) {
 	if err := m.readSlots(ctx, s); err != nil {
 		return nil, err
 	}
-	if _, err := m.record(ctx, audit.Leaf{
+	if _, err := m.Record(ctx, audit.Leaf{
 		Operation: audit.OpOpen, Subject: a.Subject, Party: a.Request.RP, Session: canon.Digest(a.Q), Count: uint32(len(s.names)),
 	}); err != nil {
 		s.wipe()

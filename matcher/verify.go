@@ -180,7 +180,7 @@ func (r *run) end(ctx context.Context, started *wire.CompareStarted) ([]byte, er
 	last.Pseudonym = r.Desk.Pseudonym(r.Request.RP, r.Request.Citizen)
 	// The record is made before the outcome is known, and says nothing of it.
 	var err error
-	if last.Leaf, err = r.record(ctx, audit.Leaf{
+	if last.Leaf, err = r.Record(ctx, audit.Leaf{
 		Operation: audit.OpVerify, Subject: r.Subject, Party: r.Request.RP, Session: canon.Digest(r.id), Count: uint32(len(r.leases)),
 	}); err != nil {
 		return nil, err
@@ -238,20 +238,9 @@ func (r *run) cosign(closed *wire.CompareClosed, last *wire.CompareClose, match 
 	return orders.CombineVerdict(payload, signature, closed.Signature)
 }
 
-// abort ends a comparison that cannot go on. The attempt stays counted. What the
-// other side did wrong is recorded as an alarm.
+// abort ends a comparison that cannot go on. The attempt stays counted.
 func (r *run) abort(ctx context.Context, cause error) error {
-	op := audit.OpAbort
-	if fault.CodeOf(cause).Class() == fault.Tamper {
-		op = audit.OpAlarm
-	}
-	// The caller may be gone: the record is made all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if _, err := r.record(ctx, audit.Leaf{
-		Operation: op, Subject: r.Subject, Party: r.Request.RP, Session: canon.Digest(r.id), Count: uint32(len(r.leases)),
-	}); err != nil {
-		return err
-	}
-	return cause
+	return r.Failure(ctx, audit.Leaf{
+		Subject: r.Subject, Party: r.Request.RP, Session: canon.Digest(r.id), Count: uint32(len(r.leases)),
+	}, cause)
 }
