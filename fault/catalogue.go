@@ -19,6 +19,7 @@ const (
 	// Models and policies.
 	WrongModel   Code = "wrong_model"   // a model file that is not the one named
 	UnknownModel Code = "unknown_model" // a model or policy that this server was not given
+	TooFewFaces  Code = "too_few_faces" // a data set too small to calibrate on
 
 	// Keys and stores.
 	KeyVersion         Code = "key_version"         // a key version that is destroyed, refused or not made
@@ -122,6 +123,7 @@ var catalogue = map[Code]entry{
 
 	WrongModel:   {Refused, "get the model file again from its publisher; do not change it"},
 	UnknownModel: {Refused, "use a model or policy that both servers' operators loaded"},
+	TooFewFaces:  {Refused, "add people, many of them with two photos or more and some with four"},
 
 	KeyVersion:         {Refused, "renew the template to a live key version"},
 	UnknownKey:         {Refused, "ask for the current key configuration"},

@@ -80,9 +80,9 @@ func (m *Model) Encode(features ...[]float32) (Code, error) {
 		return nil, err
 	}
 	defer clear(unit)
-	coordinates := make([]float64, m.project.size())
+	coordinates := make([]float64, m.project.Size())
 	defer clear(coordinates)
-	m.project.apply(unit, coordinates)
+	m.project.Apply(unit, coordinates)
 
 	c := NewCode(m.Bits())
 	for j, at := range m.file.Bits.Coordinates {

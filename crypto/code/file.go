@@ -116,16 +116,13 @@ func (f *File) check() error {
 		return fault.New(fault.BadEncoding, "model: name must be 1 to 64 of a-z, 0-9, '.', '-'")
 	case f.Network.IsZero():
 		return fault.New(fault.OutOfRange, "model: no network is named")
-	case f.Dimension < 1 || f.Dimension > MaxDimension:
-		return fault.New(fault.OutOfRange, "model: dimension %d is outside 1..%d", f.Dimension, MaxDimension)
 	case f.Normalisation != normL2:
 		return fault.New(fault.BadEncoding, "model: normalisation is not %q", normL2)
-	case len(f.Mean) != f.Dimension:
-		return fault.New(fault.BadDimension, "model: mean of %d values, want %d", len(f.Mean), f.Dimension)
-	case !allFinite(f.Mean):
-		return fault.New(fault.NotFinite, "model: mean")
 	case !(f.MaxApart > 0 && f.MaxApart <= 2):
 		return fault.New(fault.OutOfRange, "model: max_apart is outside 0..2")
+	}
+	if err := f.checkFeatures(); err != nil {
+		return err
 	}
 	coordinates, err := f.coordinates()
 	if err != nil {
@@ -138,6 +135,18 @@ func (f *File) check() error {
 		return err
 	}
 	return f.Calibration.check()
+}
+
+func (f *File) checkFeatures() error {
+	switch {
+	case f.Dimension < 1 || f.Dimension > MaxDimension:
+		return fault.New(fault.OutOfRange, "model: dimension %d is outside 1..%d", f.Dimension, MaxDimension)
+	case len(f.Mean) != f.Dimension:
+		return fault.New(fault.BadDimension, "model: mean of %d values, want %d", len(f.Mean), f.Dimension)
+	case !allFinite(f.Mean):
+		return fault.New(fault.NotFinite, "model: mean")
+	}
+	return nil
 }
 
 // coordinates is the number of coordinates that bits may name.

@@ -12,7 +12,7 @@ import (
 type Model struct {
 	id           canon.ModelID
 	file         *File
-	project      *projection
+	project      *Projection
 	match        *Check
 	plausibility *Check // nil if the model does not ask for it
 }

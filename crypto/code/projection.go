@@ -6,13 +6,14 @@ import (
 	"nod/crypto/canon"
 )
 
-// projection turns a normalised feature vector into coordinates: less the mean,
-// as they are or under k rotations. It is immutable.
+// Projection turns a normalised feature vector into coordinates: less the mean,
+// as they are or under k rotations. It is immutable. Calibration uses it to learn
+// on exactly the coordinates that Encode will see.
 //
 // Every operation is one IEEE 754 double operation, rounded once, in the order
 // of docs/spec/models.md: the explicit float64 conversions keep a compiler from
 // fusing a product into a sum, so codes are the same on every machine.
-type projection struct {
+type Projection struct {
 	mean   []float32
 	count  int      // rotations; 0 for none
 	rounds int      // of one rotation
@@ -20,8 +21,21 @@ type projection struct {
 	scale  float64  // 1/sqrt(d)
 }
 
-func newProjection(mean []float32, r *Rotations) *projection {
-	p := &projection{mean: mean}
+// NewProjection makes a projection of len(mean) features. It fails as ParseFile
+// does for a mean or rotations that a model file may not hold.
+func NewProjection(mean []float32, r *Rotations) (*Projection, error) {
+	f := File{Dimension: len(mean), Mean: mean, Rotations: r}
+	if err := f.checkFeatures(); err != nil {
+		return nil, err
+	}
+	if _, err := f.coordinates(); err != nil {
+		return nil, err
+	}
+	return newProjection(mean, r), nil
+}
+
+func newProjection(mean []float32, r *Rotations) *Projection {
+	p := &Projection{mean: mean}
 	if r == nil {
 		return p
 	}
@@ -51,12 +65,13 @@ func fillFlips(flips []uint64, start, d int, seed canon.Digest, rotation, round 
 	}
 }
 
-// size is the number of coordinates.
-func (p *projection) size() int { return len(p.mean) * max(p.count, 1) }
+// Size is the number of coordinates.
+func (p *Projection) Size() int { return len(p.mean) * max(p.count, 1) }
 
-// apply writes the coordinates of the normalised vector unit into out, which
-// has size() places. Both are secret, and the caller's to wipe.
-func (p *projection) apply(unit []float32, out []float64) {
+// Apply writes the coordinates of the normalised vector unit, which has as many
+// values as the mean, into out, which has Size() places. Both are secret, and the
+// caller's to wipe.
+func (p *Projection) Apply(unit []float32, out []float64) {
 	d := len(p.mean)
 	for i, m := range p.mean {
 		out[i] = float64(unit[i]) - float64(m)
@@ -76,7 +91,7 @@ func (p *projection) apply(unit []float32, out []float64) {
 	}
 }
 
-func (p *projection) flip(v []float64, start int) {
+func (p *Projection) flip(v []float64, start int) {
 	for i := range v {
 		at := start + i
 		if p.flips[at/64]>>(at%64)&1 == 1 {
