@@ -40,7 +40,7 @@ func openParties(o *Options) (p *parties, err error) {
 // openKey reads a private JWK, or makes one.
 func openKey(folder, name string) (*orders.PrivateKey, error) {
 	path := filepath.Join(folder, name+".jwk")
-	data, err := os.ReadFile(path) //nolint:gosec // a fixed name in the operator's own folder
+	data, err := os.ReadFile(path)
 	if err == nil {
 		defer clear(data)
 		return orders.ParsePrivateKey(data)
@@ -96,7 +96,7 @@ func (d *Deployment) outside(p *parties) {
 // keys of the keyrings: the folders belong together.
 func openBundle(ctx context.Context, o *Options, roles map[seal.Role]*role) (*seal.Bundle, error) {
 	path := filepath.Join(o.Folder, "bundle.json")
-	data, err := os.ReadFile(path) //nolint:gosec // a fixed name in the operator's own folder
+	data, err := os.ReadFile(path)
 	if err == nil {
 		return seal.ParseBundle(data)
 	}
