@@ -32,7 +32,7 @@ type osFile struct {
 
 // openFile opens a file for one process, or makes it with mode 0600.
 func openFile(path string) (disk, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600) //nolint:gosec // the role's operator names the file
 	if err != nil {
 		return nil, fault.New(fault.AuditUnavailable, "opening: %w", err)
 	}

@@ -75,11 +75,11 @@ func child(path string) error {
 	err = <-failed
 	for range 3 {
 		if other := <-failed; fault.CodeOf(other) != fault.CodeOf(err) {
-			return fmt.Errorf("two goroutines were told %v and %v", err, other)
+			return fmt.Errorf("two goroutines were told %w and %w", err, other)
 		}
 	}
 	if _, again := l.Append(ctx, audittest.Sample(0)); fault.CodeOf(again) != fault.CodeOf(err) {
-		return fmt.Errorf("after %v: %v", err, again)
+		return fmt.Errorf("after %w: %w", err, again)
 	}
 	return err
 }

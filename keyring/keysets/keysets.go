@@ -229,8 +229,7 @@ func (k *Keysets) unwrap(ctx context.Context, use Use, wrapped []byte) (*keyset.
 	if err != nil {
 		return nil, forged
 	}
-	kek := &kek{ring: k.ring}
-	reader := &keyset.MemReaderWriter{EncryptedKeyset: encrypted}
+	kek, reader := &kek{ring: k.ring}, keyset.NewBinaryReader(bytes.NewReader(wrapped))
 	handle, err := keyset.ReadWithContext(ctx, reader, kek, k.associated(use))
 	if kek.err != nil && !fault.Is(kek.err, fault.BadCiphertext) {
 		return nil, fault.New(fault.CodeOf(kek.err), "unwrapping keyset %s of role %s: %w", use, k.role, kek.err)

@@ -179,7 +179,8 @@ func (k *Keyring) Wrap(ctx context.Context, name keyring.Name, plaintext, associ
 		if err != nil {
 			return err
 		}
-		out = formatWrapped(v, s.aead().Seal(nil, nil, plaintext, wrapContext(name, v, associated)))
+		ciphertext := s.aead().Seal(nil, nil, plaintext, wrapContext(name, v, associated)) //nolint:gosec // this AEAD makes its nonce
+		out = formatWrapped(v, ciphertext)
 		return nil
 	})
 	return out, err

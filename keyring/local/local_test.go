@@ -54,14 +54,14 @@ func TestContract(t *testing.T) {
 }
 
 func TestContractInMemory(t *testing.T) {
-	keyringtest.Run(t, func(t *testing.T) (keyring.Keyring, keyring.Admin) {
+	keyringtest.Run(t, func(*testing.T) (keyring.Keyring, keyring.Admin) {
 		k := local.InMemory()
 		return k, k
 	})
 }
 
 func TestContractCounting(t *testing.T) {
-	keyringtest.Run(t, func(t *testing.T) (keyring.Keyring, keyring.Admin) {
+	keyringtest.Run(t, func(*testing.T) (keyring.Keyring, keyring.Admin) {
 		k := local.InMemory()
 		return keyringtest.NewCounting(k), k
 	})

@@ -3,6 +3,7 @@ package pebble
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -277,7 +278,7 @@ func TestSweepMendsItsIndex(t *testing.T) {
 	if n, err := s.Sweep(ctx, "t", time.UnixMilli(10), 10); n != 0 || err != nil {
 		t.Errorf("Sweep = %d, %v", n, err)
 	}
-	if _, _, err := s.db.Get(stray); err != pebble.ErrNotFound {
+	if _, _, err := s.db.Get(stray); !errors.Is(err, pebble.ErrNotFound) {
 		t.Errorf("the stray entry: %v", err)
 	}
 	if n, err := s.Sweep(ctx, "t", time.UnixMilli(-1), 10); n != 0 || err != nil {

@@ -89,7 +89,7 @@ func TestFaultyReadsAndCounts(t *testing.T) {
 
 func TestHold(t *testing.T) {
 	hold := make(chan struct{})
-	f := storetest.NewFaulty(inner(t), func(op storetest.Op, n int, writes []store.Write) storetest.Step {
+	f := storetest.NewFaulty(inner(t), func(op storetest.Op, _ int, writes []store.Write) storetest.Step {
 		if op == storetest.Apply && string(writes[0].Key) == "held" {
 			return storetest.Step{Hold: hold}
 		}
