@@ -86,7 +86,7 @@ func TestCheatsWinWithoutCutAndChoose(t *testing.T) {
 func TestSpoiltCorrelationsAreCaught(t *testing.T) {
 	params := cut.Params{Batch: 128, Sacrifice: 64}
 	for name, cheat := range cheats {
-		for bad, runs := range map[int]int{1: 120, 2: 80, 4: 40} {
+		for bad, runs := range map[int]int{1: 60, 2: 40, 4: 20} {
 			caught := 0
 			w := newWorld(t)
 			w.params, w.checks = params, []*code.Check{w.check}
