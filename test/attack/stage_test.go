@@ -1,0 +1,203 @@
+package attack_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"nod/admit"
+	"nod/crypto/code/codetest"
+	"nod/crypto/seal"
+	"nod/dev"
+	"nod/fault"
+	"nod/keyring"
+	"nod/store"
+	"nod/test/world"
+	"nod/wire"
+)
+
+// play plays an attacker against Nod, who must lose, and against the twin, who lacks
+// one defence: there the attacker must win.
+func play(t *testing.T, attack func(t *testing.T, twin bool) (won bool)) {
+	t.Helper()
+	t.Run("nod", func(t *testing.T) {
+		if attack(t, false) {
+			t.Error("the attacker wins")
+		}
+	})
+	t.Run("twin", func(t *testing.T) {
+		if !attack(t, true) {
+			t.Error("the attacker must win where the defence is missing, or the test shows nothing")
+		}
+	})
+}
+
+// stage is a deployment in which a test may stand between matcher and custodian,
+// and bend the parts of a server: as a corrupt operator would, or to take a defence
+// away.
+type stage struct {
+	*world.World
+	custodian wire.Custodian // as this matcher instance reaches it
+	between   *between       // what the matcher really reaches
+	matchers  *bent          // the matcher's store
+	pads      *bent          // the custodian's store
+	ring      *ring          // the custodian's keyring
+	dealer    keyring.Admin  // the dealer's keys
+}
+
+// small is a model that is quick to play with.
+func small() codetest.Shape { return codetest.Shape{Bits: 256, Dimension: 64, MaxWeight: 7} }
+
+func newStage(t *testing.T, shape codetest.Shape, change func(*dev.Options)) *stage {
+	t.Helper()
+	s := &stage{between: new(between), matchers: new(bent), pads: new(bent), ring: new(ring)}
+	s.World = world.New(t, shape, func(o *dev.Options) {
+		o.Caller = func(from, to seal.Role, c wire.Caller) wire.Caller {
+			if from != seal.Matcher || to != seal.Custodian {
+				return c
+			}
+			s.custodian = wire.CustodianClient{Caller: c}
+			s.between.Custodian = s.custodian
+			return wire.InProcess(wire.ServeCustodian(s.between, nil), wire.Peer{Role: seal.Matcher})
+		}
+		o.Store = func(role seal.Role, inner store.Store) store.Store {
+			b := map[seal.Role]*bent{seal.Matcher: s.matchers, seal.Custodian: s.pads}[role]
+			b.Store = inner
+			return b
+		}
+		o.Keyring = func(role seal.Role, inner keyring.Keyring) keyring.Keyring {
+			switch role {
+			case seal.Dealer:
+				s.dealer = inner.(keyring.Admin)
+			case seal.Custodian:
+				s.ring.Keyring = inner
+				return s.ring
+			}
+			return inner
+		}
+		if change != nil {
+			change(o)
+		}
+	})
+	return s
+}
+
+// between stands between matcher and custodian. Hooks are set while no verification
+// runs.
+type between struct {
+	wire.Custodian
+	opens  func(*wire.SessionOpen)
+	closed func(*wire.CompareClosed) error
+	enrols func(*wire.EnrolStart, *wire.EnrolDelta) error
+	starts func(*wire.CompareStart, *wire.CompareStarted)
+}
+
+func (b *between) Open(ctx context.Context, m *wire.SessionOpen) (*wire.SessionOpened, error) {
+	if b.opens != nil {
+		b.opens(m)
+	}
+	return b.Custodian.Open(ctx, m)
+}
+
+func (b *between) Start(ctx context.Context, m *wire.CompareStart) (*wire.CompareStarted, error) {
+	out, err := b.Custodian.Start(ctx, m)
+	if err == nil && b.starts != nil {
+		b.starts(m, out)
+	}
+	return out, err
+}
+
+func (b *between) Close(ctx context.Context, m *wire.CompareClose) (*wire.CompareClosed, error) {
+	out, err := b.Custodian.Close(ctx, m)
+	if err == nil && b.closed != nil {
+		err = b.closed(out)
+	}
+	return out, err
+}
+
+func (b *between) Enrol(ctx context.Context, m *wire.EnrolStart) (*wire.EnrolDelta, error) {
+	out, err := b.Custodian.Enrol(ctx, m)
+	if err == nil && b.enrols != nil {
+		err = b.enrols(m, out)
+	}
+	return out, err
+}
+
+// bent is a server's store whose owner changes what it reads and writes. Rules are
+// set while no verification runs. The tables are named as the servers name them.
+type bent struct {
+	store.Store
+	// instead gives the row that is read in the place of another.
+	instead func(store.Row) store.Row
+	// reads changes a record that was read.
+	reads func(store.Table, *store.Record)
+	// forgets are tables that read as empty and are not written.
+	forgets map[store.Table]bool
+	// keeps are tables of which nothing is deleted.
+	keeps map[store.Table]bool
+	// frozen are tables that are not written.
+	frozen map[store.Table]bool
+}
+
+func tables(names ...store.Table) map[store.Table]bool {
+	out := map[store.Table]bool{}
+	for _, n := range names {
+		out[n] = true
+	}
+	return out
+}
+
+func (b *bent) Get(ctx context.Context, row store.Row) (store.Record, error) {
+	if b.forgets[row.Table] {
+		return store.Record{}, fault.New(fault.NotFound, "forgotten")
+	}
+	if b.instead != nil {
+		row = b.instead(row)
+	}
+	record, err := b.Store.Get(ctx, row)
+	if err == nil && b.reads != nil {
+		b.reads(row.Table, &record)
+	}
+	return record, err
+}
+
+func (b *bent) Apply(ctx context.Context, writes ...store.Write) error {
+	var kept []store.Write
+	for _, w := range writes {
+		if b.forgets[w.Table] || b.frozen[w.Table] || w.Delete && b.keeps[w.Table] {
+			continue
+		}
+		kept = append(kept, w)
+	}
+	return b.Store.Apply(ctx, kept...)
+}
+
+// moved reads one citizen's rows of a table where another's stand.
+func moved(table store.Table, from, to admit.Handle) func(store.Row) store.Row {
+	return func(row store.Row) store.Row {
+		if row.Table == table && admit.Handle(row.Partition) == from {
+			row.Partition = to[:]
+		}
+		return row
+	}
+}
+
+// ring is the custodian's keyring whose owner changes what it computes pads of.
+type ring struct {
+	keyring.Keyring
+	macs func(input []byte) []byte
+}
+
+func (r *ring) MACs(ctx context.Context, key keyring.Name, version uint32, inputs [][]byte) ([]keyring.MAC, error) {
+	if r.macs != nil && key == keyring.Pad {
+		changed := make([][]byte, len(inputs))
+		for i, input := range inputs {
+			changed[i] = r.macs(input)
+		}
+		inputs = changed
+	}
+	return r.Keyring.MACs(ctx, key, version, inputs)
+}
+
+// errAbort is how a corrupt party ends a call.
+var errAbort = errors.New("aborted by the attacker")

@@ -1,0 +1,172 @@
+// Package world is an embedded deployment with synthetic people, for tests that
+// play whole verifications.
+package world
+
+import (
+	"context"
+	"crypto/rand"
+	mrand "math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"nod/client"
+	"nod/crypto/code"
+	"nod/crypto/code/codetest"
+	"nod/crypto/compare/cut"
+	"nod/dev"
+	"nod/orders"
+	"nod/wire"
+)
+
+// World is a deployment. It closes itself when its test ends.
+type World struct {
+	*dev.Deployment
+	T     testing.TB
+	Rand  *mrand.Rand
+	Model *code.Model // of the only slot
+	Clock *Clock
+}
+
+// Shape is the model of a World that does not ask for another.
+func Shape() codetest.Shape {
+	return codetest.Shape{Dimension: 64, Bits: 256, MaxWeight: 7, Plausibility: true}
+}
+
+// New opens a deployment whose policy has one slot for a model of the shape. Its
+// batches are tiny: quick to deal, and no claim about a dealer. change, if set,
+// has the last word on its options.
+func New(t testing.TB, shape codetest.Shape, change func(*dev.Options)) *World {
+	t.Helper()
+	rng := mrand.New(mrand.NewPCG(1, uint64(len(t.Name()))))
+	w := &World{T: t, Rand: rng, Model: codetest.Model(rng, shape), Clock: NewClock()}
+	options := dev.Options{
+		Folder: t.TempDir(), Models: []*code.Model{w.Model}, Policy: codetest.Policy(code.FMR1e3, w.Model),
+		Params: cut.Params{Batch: 96, Sacrifice: 32}, Now: w.Clock.Now,
+	}
+	if change != nil {
+		change(&options)
+	}
+	d, err := dev.Open(context.Background(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Deployment = d
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// Clock stands still unless it is moved. Safe for concurrent use.
+type Clock struct{ ms atomic.Int64 }
+
+// NewClock starts at the present second.
+func NewClock() *Clock {
+	c := new(Clock)
+	c.ms.Store(time.Now().Truncate(time.Second).UnixMilli())
+	return c
+}
+
+// Now is the clock's time.
+func (c *Clock) Now() time.Time { return time.UnixMilli(c.ms.Load()).UTC() }
+
+// Advance moves the clock on.
+func (c *Clock) Advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+
+// Person is a synthetic face with a name.
+type Person struct {
+	Name orders.Citizen
+	Face []float32
+}
+
+// Person makes somebody up.
+func (w *World) Person(reference string) Person {
+	w.T.Helper()
+	return Person{w.Citizen(reference), codetest.Features(w.Rand, w.Model.Dimension())}
+}
+
+// Citizen is a citizen's reference.
+func (w *World) Citizen(reference string) orders.Citizen {
+	w.T.Helper()
+	c, err := orders.NewCitizen(reference)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return c
+}
+
+// Photo is a person's features as another photo gives them.
+func (w *World) Photo(p Person) client.Features {
+	return client.Features{w.Model.Network(): {codetest.Near(w.Rand, p.Face, 0.1)}}
+}
+
+// Portrait is the one photo that gives Code.
+func (w *World) Portrait(p Person) client.Features {
+	return client.Features{w.Model.Network(): {append([]float32(nil), p.Face...)}}
+}
+
+// Code is the code of a person's portrait.
+func (w *World) Code(p Person) code.Code {
+	w.T.Helper()
+	c, err := w.Model.Encode(p.Face)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return c
+}
+
+// Enrol enrols a person, by the portrait, in slot 0.
+func (w *World) Enrol(p Person) {
+	w.T.Helper()
+	if _, err := w.Station.Enrol(context.Background(), p.Name, 0, w.Model, w.Portrait(p)); err != nil {
+		w.T.Fatal(err)
+	}
+}
+
+// Ask verifies that shown is the citizen claimed.
+func (w *World) Ask(claimed, shown Person) bool {
+	w.T.Helper()
+	v, err := w.Verify(context.Background(), claimed.Name, w.Photo(shown))
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return v.Verdict.Match
+}
+
+// Expect is Ask with the answer that it must have.
+func (w *World) Expect(claimed, shown Person, want bool) {
+	w.T.Helper()
+	if got := w.Ask(claimed, shown); got != want {
+		w.T.Fatalf("verdict %v, want %v", got, want)
+	}
+}
+
+// SignOrder signs an order of the bureau, a second after everything before it.
+func (w *World) SignOrder(kind orders.OrderKind, p Person) []byte {
+	w.T.Helper()
+	w.Clock.Advance(time.Second)
+	order, err := orders.SignOrder(w.Bureau, &orders.Order{
+		Kind: kind, Citizen: p.Name, JTI: rand.Text(), IssuedAt: w.Clock.Now(), Expiry: w.Clock.Now().Add(time.Hour),
+	})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return order
+}
+
+// Deliver delivers an order.
+func (w *World) Deliver(order []byte) error {
+	_, err := w.Matcher.Order(context.Background(), &wire.OrderRequest{Order: order})
+	return err
+}
+
+// Order signs and delivers an order of the bureau.
+func (w *World) Order(kind orders.OrderKind, p Person) {
+	w.T.Helper()
+	if err := w.Deliver(w.SignOrder(kind, p)); err != nil {
+		w.T.Fatal(err)
+	}
+}
