@@ -199,7 +199,8 @@ func TestOrderIsUniform(t *testing.T) {
 }
 
 // The claim of the package's comment: the best a dealer can do against 64
-// sacrifices, by the exact hypergeometric sum and by playing it out.
+// sacrifices, by the exact hypergeometric
+// sum (channel plays it out: TestSpoiltCorrelationsAreCaught).
 func TestBestCheat(t *testing.T) {
 	for p, claim := range map[Params]float64{
 		Default:                      0.006,
