@@ -248,7 +248,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, photo []byte) {
 		if form, ok := formatOf(photo); ok {
 			config, err := form.config(bytes.NewReader(photo))
-			if n := int64(config.Width) * int64(config.Height); err == nil && n > 1<<20 && n <= MaxPixels {
+			if n := int64(config.Width) * int64(config.Height); err == nil && n > 1<<16 && n <= MaxPixels {
 				t.Skip("allowed, but slow")
 			}
 		}
