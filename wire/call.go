@@ -85,6 +85,8 @@ func (e *envelope) fields(c *coder) {
 	c.bytes(&e.body, MaxMessage)
 }
 
+func (e *envelope) size() int { return len(e.chain) + 4 + len(e.body) }
+
 // reply is what it brings back: a message, or the code of a fault. Only the code
 // crosses; what happened stays in the answering role's log.
 type reply struct {
@@ -99,6 +101,8 @@ func (r *reply) fields(c *coder) {
 		c.fail(fault.BadEncoding, "a fault with a body")
 	}
 }
+
+func (r *reply) size() int { return 4 + len(r.code) + 4 + len(r.body) }
 
 // Invoke makes one call. A fault of the other side comes back with its code, or
 // as fault.PeerFault where the code is none that this software knows.

@@ -12,7 +12,8 @@ import (
 )
 
 // Message is anything that travels. Its encoding is one list of fields, written
-// and read by the same code, so that what decodes re-encodes to the same bytes.
+// and read by the same code, so that what decodes re-encodes to the same bytes. A
+// large one may say its encoded size, which saves copying while it is written.
 type Message interface {
 	// fields visits every field in order.
 	fields(c *coder)
@@ -21,7 +22,11 @@ type Message interface {
 // Marshal encodes a message. A field over its limit is a programmer's error and
 // panics: limits are checked where data enters.
 func Marshal(m Message) []byte {
-	c := coder{out: cryptobyte.NewBuilder(nil)}
+	size := 512
+	if large, ok := m.(interface{ size() int }); ok {
+		size = large.size()
+	}
+	c := coder{out: cryptobyte.NewBuilder(make([]byte, 0, size))}
 	m.fields(&c)
 	return c.out.BytesOrPanic()
 }

@@ -90,6 +90,14 @@ func (m *BatchAnswer) fields(c *coder) {
 	})
 }
 
+func (m *BatchAnswer) size() int {
+	n := 5*4 + len(m.Signature) + len(m.Digests)*4*32
+	for i := range m.Halves {
+		n += prg.Size + 4 + len(m.Halves[i].Corrections)
+	}
+	return n
+}
+
 // DealerBatch is the dealer's method.
 const DealerBatch Method = "dealer/Batch"
 

@@ -162,6 +162,9 @@ func TestRoundTrip(t *testing.T) {
 				m := empty()
 				draw(t, m)
 				data := Marshal(m)
+				if large, ok := m.(interface{ size() int }); ok && large.size() != len(data) {
+					t.Fatalf("%d bytes, said to be %d", len(data), large.size())
+				}
 				got := empty()
 				if err := Unmarshal(data, got); err != nil {
 					t.Fatal(err)
