@@ -150,7 +150,7 @@ func TestBatchStepsInOrder(t *testing.T) {
 	_, err := s.Toss(ctx, rootless)
 	refused("toss without a root", err, fault.OutOfRange)
 	far := p.tossMessage()
-	far.Batch = maxBatches
+	far.Batch = wire.MaxBatches
 	_, err = s.Toss(ctx, far)
 	refused("toss for a batch that no channel has", err, fault.IndexUsed)
 	p.toss()

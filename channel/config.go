@@ -23,10 +23,6 @@ const Table store.Table = "batch"
 // past the batch.
 const RowLife = 30 * 24 * time.Hour
 
-// maxBatches is the number of batches that a channel may have: far more than any
-// uses, and small enough that no index overflows.
-const maxBatches = 1 << 40
-
 // Config is what both sides need.
 type Config struct {
 	Instance wire.Instance // this process, as its transport names it
@@ -93,6 +89,33 @@ func or[T comparable](v, other T) T {
 type side struct {
 	*Config
 	party compare.Party
+}
+
+// sweepRows removes rows that have expired, from time to time.
+func (s *side) sweepRows(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.sweepOnce(ctx)
+		}
+	}
+}
+
+func (s *side) sweepOnce(ctx context.Context) {
+	const limit = 1024
+	for ctx.Err() == nil {
+		n, err := s.Store.Sweep(ctx, Table, s.Clock(), limit)
+		if err != nil && ctx.Err() == nil {
+			s.Report(err)
+		}
+		if err != nil || n < limit {
+			return
+		}
+	}
 }
 
 // record appends a leaf; nothing is answered before it is durable.

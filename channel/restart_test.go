@@ -2,6 +2,7 @@ package channel
 
 import (
 	"testing"
+	"time"
 
 	"nod/audit"
 	"nod/audit/audittest"
@@ -186,5 +187,34 @@ func TestAlarmWithoutRecord(t *testing.T) {
 	}
 	if !w.matcher.reported(fault.AuditUnavailable) {
 		t.Error("that it is not recorded is not told")
+	}
+}
+
+// Rows go when they have expired, and not before.
+func TestRowsExpire(t *testing.T) {
+	w := newWorld(t)
+	p := w.player(t, w.startServer(t))
+	p.open()
+	p.fetch(0)
+	w.clock.forward(RowLife - time.Minute)
+	p.fetch(1)
+	rows := func() int {
+		t.Helper()
+		p.side.sweepOnce(t.Context())
+		entries, err := w.matcher.store.Partition(t.Context(), Table, p.c.ID[:], nil, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	if n := rows(); n != 2 {
+		t.Errorf("%d rows before the first expires", n)
+	}
+	w.clock.forward(2 * time.Minute)
+	if n := rows(); n != 1 {
+		t.Errorf("%d rows after the first expired", n)
+	}
+	if _, err := p.side.fetch(t.Context(), p.c, 1, 0); !fault.Is(err, fault.IndexUsed) {
+		t.Errorf("a batch is fetched twice: %v", err)
 	}
 }

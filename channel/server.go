@@ -86,6 +86,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.loops.Go(func() { s.sweeps(ctx) })
+	s.loops.Go(func() { s.sweepRows(ctx) })
 	return s, nil
 }
 

@@ -87,6 +87,7 @@ func NewSource(cfg SourceConfig) (*Source, error) {
 		s.loops.Go(func() { st.expand(ctx) })
 	}
 	s.loops.Go(func() { s.purge(ctx) })
+	s.loops.Go(func() { s.sweepRows(ctx) })
 	return s, nil
 }
 

@@ -75,6 +75,7 @@ func (st *stream) take(ctx context.Context) (*Lease, error) {
 	defer st.mu.Unlock()
 	for st.wait(ctx, func() bool { return len(st.ready) > 0 }) {
 		l := st.ready[0]
+		st.ready[0] = nil // no reference stays behind
 		st.ready = st.ready[1:]
 		st.cond.Broadcast()
 		if st.tooOld(l.born) {

@@ -120,7 +120,7 @@ func (s *Server) begin(ctx context.Context, m *wire.BatchToss) (*served, *toss, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if m.Batch < ch.next || m.Batch >= maxBatches {
+	if m.Batch < ch.next || m.Batch >= wire.MaxBatches {
 		return nil, nil, fault.New(fault.IndexUsed, "batch %d of channel %v, the next is %d", m.Batch, m.Channel, ch.next)
 	}
 	if m.Root == 0 {

@@ -109,16 +109,13 @@ func half(peer wire.Peer, m *wire.BatchRequest) (compare.Party, error) {
 	return 0, fault.New(fault.NotAllowed, "the caller is neither of the channel's two instances")
 }
 
-// maxBatches bounds the number of a batch, so that no index overflows.
-const maxBatches = 1 << 40
-
 // element is what one correlation takes in an answer beside its corrections: four
 // digests, a seed and a length.
 const element = 4*sha256.Size + prg.Size + 4
 
 // fits holds a request to the limits, that of a message among them.
 func (d *Dealer) fits(check *code.Check, m *wire.BatchRequest) error {
-	if m.Size < 2 || int64(m.Size) > int64(d.cfg.MaxBatch) || m.Batch >= maxBatches {
+	if m.Size < 2 || int64(m.Size) > int64(d.cfg.MaxBatch) || m.Batch >= wire.MaxBatches {
 		return fault.New(fault.OutOfRange, "batch %d of %d, at most %d", m.Batch, m.Size, d.cfg.MaxBatch)
 	}
 	each := int64(element + compare.CorrectionsSize(check, compare.Custodian))

@@ -14,7 +14,8 @@ import (
 type Method string
 
 // Caller carries a call to a role and brings the answer back: encoded messages
-// only. An in-process Handler is one, a network client is another.
+// only. An in-process Handler is one, a network client is another. The answer is the
+// reader's to overwrite.
 type Caller interface {
 	Call(ctx context.Context, method Method, request []byte) (answer []byte, err error)
 }
@@ -116,6 +117,9 @@ func Invoke(ctx context.Context, caller Caller, method Method, request, answer M
 		return err
 	}
 	var r reply
+	if isSecret(answer) {
+		defer func() { clear(out); clear(r.body) }()
+	}
 	if err := Unmarshal(out, &r); err != nil {
 		return err
 	}
@@ -127,6 +131,14 @@ func Invoke(ctx context.Context, caller Caller, method Method, request, answer M
 		return fault.New(code, "answered by %s", method)
 	}
 	return Unmarshal(r.body, answer)
+}
+
+// wiper is an answer that holds secrets: no copy of it stays behind, encoded or not.
+type wiper interface{ Wipe() }
+
+func isSecret(answer Message) bool {
+	_, ok := answer.(wiper)
+	return ok
 }
 
 // serve decodes a request, runs the call, encodes its answer, and wipes the answer
@@ -147,7 +159,7 @@ func serve[Q, A any, PQ interface {
 		if err != nil {
 			return nil, err
 		}
-		if secret, ok := any(a).(interface{ Wipe() }); ok {
+		if secret, ok := any(a).(wiper); ok {
 			defer secret.Wipe()
 		}
 		return Marshal(a), nil
@@ -174,6 +186,7 @@ func handler(report Report, methods map[Method]func(context.Context, []byte) ([]
 	return func(ctx context.Context, method Method, request []byte) []byte {
 		body, err := dispatch(ctx, methods, method, request)
 		if err == nil {
+			defer clear(body)
 			return Marshal(&reply{body: body})
 		}
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

@@ -11,7 +11,8 @@ const (
 	MaxSigned      = 64 << 10 // an answer, a verdict, a receipt
 	MaxSlots       = 2
 	MaxChecks      = 8
-	MaxBatch       = 1 << 16
+	MaxBatch       = 1 << 16 // correlations in a batch
+	MaxBatches     = 1 << 40 // batches of a channel: more than any uses, and no index overflows
 	MaxCorrections = 64 << 10
 	MaxRenewals    = 1024
 )

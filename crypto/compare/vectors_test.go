@@ -211,8 +211,7 @@ func describe(t *testing.T, model canon.ModelID, check *code.Check, index uint64
 		v.Expansions[i] = expansionFields(l, i, p.ready[i].expansion)
 		v.Corrections[i] = correctionFields(l, i, corrections[i])
 		v.Encoded[i] = hex.EncodeToString(corrections[i])
-		d := p.halves[i].Digests()
-		v.Digests[i] = digestVector{d.Seed, d.Full}
+		v.Digests[i] = digestVector(p.halves[i].Digests())
 	}
 	v.Rho = word64(rhoOf(p))
 	v.Beta = hexOfBlock(p.ready[0].beta.Xor(p.ready[1].beta))
@@ -229,12 +228,11 @@ func describe(t *testing.T, model canon.ModelID, check *code.Check, index uint64
 func compareOnce(t *testing.T, p *parties, index uint64, above int32, change string) comparisonVector {
 	t.Helper()
 	check := p.channel.Check
-	u, bound := code.Code(nil), int32(0)
-	for i := 0; ; i++ { // a code whose distance leaves T in range
+	var u code.Code
+	var bound int32
+	for i := 0; i == 0 || !check.Allows(bound); i++ { // a code whose distance leaves T in range
 		u = codeFor(fmt.Sprintf("bits %d", i), check.Bits())
-		if bound = check.Distance(u) - above; check.Allows(bound) {
-			break
-		}
+		bound = check.Distance(u) - above
 	}
 	u0 := codeFor("share", check.Bits())
 	u.Xor(u0)
