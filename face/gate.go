@@ -27,9 +27,9 @@ type Gate struct {
 }
 
 // DefaultGate refuses what is plainly bad and little else. Measured on 200 press
-// photos of 250x250 pixels, of which it passes all in which a face is found, and
-// on the same photos spoilt, with how far dlib's features then move (two photos
-// of one person are 0.33 to 0.47 apart):
+// photos of 250x250 pixels, of which it passes all in which a face is found (199),
+// and on the same photos spoilt (light, fog and moves: on 54 of them), with the median by
+// which dlib's features then move; two photos of one person are 0.45 apart:
 //
 //	                           range in photos   refused              moved
 //	Size                       87 to 125         under 80
