@@ -63,7 +63,7 @@ var outside = map[string][]string{
 	"github.com/jackc/pgx":            {"store/postgres"},
 	"google.golang.org/grpc":          {"rpc"},
 	"github.com/spf13/cobra":          {"cmd"},
-	"math/rand":                       {"calibrate", "benchmarks"},
+	"math/rand":                       {"calibrate", "benchmarks", "test"},
 	"testing":                         {"benchmarks", "test"},
 	"pgregory.net/rapid":              {"benchmarks", "test"},
 }
