@@ -25,7 +25,7 @@ func Capture(ctx context.Context, network face.Network, photos ...[]byte) (clien
 		f, err := network.Describe(ctx, photo)
 		if err != nil {
 			out.Wipe()
-			return nil, fault.New(fault.CodeOf(err), "photo %d: %w", i+1, err)
+			return nil, fault.Within(err, "photo %d", i+1)
 		}
 		out[network.Digest()] = append(out[network.Digest()], f.Features)
 		clear(f.Landmarks)

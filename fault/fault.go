@@ -44,6 +44,17 @@ func New(code Code, format string, args ...any) error {
 	return &Error{Code: code, Detail: err.Error(), cause: errors.Unwrap(err)}
 }
 
+// Within says where a fault happened: the same code and cause, and the formatted
+// text before the detail. An error that is no fault becomes Unexpected.
+func Within(err error, format string, args ...any) error {
+	where := fmt.Sprintf(format, args...)
+	var e *Error
+	if !errors.As(err, &e) {
+		return New(Unexpected, "%s: %w", where, err)
+	}
+	return &Error{Code: e.Code, Detail: where + ": " + e.Detail, cause: e.cause}
+}
+
 // Error gives the code, the detail and the catalogue's advice.
 func (e *Error) Error() string {
 	text := string(e.Code)

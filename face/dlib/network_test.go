@@ -45,12 +45,6 @@ func TestPortraits(t *testing.T) {
 			}
 		}
 	}
-	if err := face.Consistent(features[:3], 0.4); err != nil {
-		t.Error(err)
-	}
-	if err := face.Consistent(features, 0.4); !fault.Is(err, fault.FaceInconsistent) {
-		t.Errorf("another person's photo among three: %v", err)
-	}
 }
 
 // turned puts EXIF with an orientation into a PNG.

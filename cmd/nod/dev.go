@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nod/fault"
+)
+
+func (a *app) devCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "dev",
+		Short: "Run all roles in one process and take commands from a prompt",
+		Long: `Starts matcher, custodian and dealer in this process, with their data in one folder,
+loads the face network, and then reads commands, one a line: the same as on the
+command line, without "nod". Nothing is started again between them, so they are quick.
+The deployment ends with the input (Ctrl-D), or with "exit".`,
+		Example: "  nod dev --data data\n  nod> enrol 4711 photo1.jpg\n  nod> verify 4711 photo2.jpg",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.dev(c.Context()) },
+	}
+}
+
+func (a *app) dev(ctx context.Context) error {
+	_, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := a.load(); err != nil {
+		return err
+	}
+	a.say(`All roles are running, with their data in %s:
+
+  matcher/     masked templates, its keys, its audit log
+  custodian/   salts, the pad key and its other keys, its audit log
+  dealer/      its root key and its audit log
+  bundle.json  the trust bundle that clients pin
+
+Keys are in files here: for development only. Commands: enrol, verify, renew, erase,
+help, exit.`, a.data)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go a.maintain(ctx)
+	lines := bufio.NewScanner(a.in)
+	for {
+		a.prompt()
+		if !lines.Scan() || ctx.Err() != nil {
+			a.say("")
+			return lines.Err()
+		}
+		words := strings.Fields(lines.Text())
+		switch {
+		case len(words) == 0:
+			continue
+		case words[0] == "exit" || words[0] == "quit":
+			return nil
+		case words[0] == "dev" || words[0] == "demo":
+			a.exit(fault.New(fault.NotAllowed, "%s inside dev", words[0]))
+			continue
+		}
+		a.command(ctx, words)
+	}
+}
+
+// command runs one line. The deployment stays.
+func (a *app) command(ctx context.Context, words []string) {
+	root := a.root()
+	root.SetArgs(words)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	json := a.json // a flag of one line holds for that line
+	err := root.ExecuteContext(ctx)
+	if errors.Is(err, errNoMatch) {
+		err = nil // its answer was printed
+	}
+	a.exit(err)
+	a.json = json
+}
+
+func (a *app) prompt() {
+	if !a.json {
+		_, _ = a.out.Write([]byte("nod> "))
+	}
+}
+
+// maintain does the roles' regular work until ctx ends.
+func (a *app) maintain(ctx context.Context) {
+	ticker := time.NewTicker(time.Minute)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if err := a.deployment.Maintain(ctx); err != nil && ctx.Err() == nil {
+				a.exit(err)
+			}
+		}
+	}
+}

@@ -1,0 +1,32 @@
+// Command nod enrols and verifies faces with all of Nod in one process, calibrates
+// models, and shows what each server holds. It is for a first look, for
+// operators' workstations and for tests; the servers of a deployment are commands
+// of their own.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit codes, for scripts.
+const (
+	exitMatch       = 0 // or: done
+	exitNoMatch     = 1
+	exitNotCompared = 2 // no comparison was possible: try another photo
+	exitFailed      = 3 // refused, or failed
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// errNoMatch ends a command with exitNoMatch; its output was printed.
+var errNoMatch = errors.New("no match")

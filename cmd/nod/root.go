@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"nod/crypto/code"
+	"nod/dev"
+	"nod/face"
+	"nod/face/dlib"
+	"nod/fault"
+	"nod/models"
+	"nod/orders"
+)
+
+// app is what every command works with.
+type app struct {
+	data  string
+	cache string
+	json  bool
+	loud  bool
+	in    io.Reader
+	out   io.Writer
+	err   io.Writer
+
+	deployment *dev.Deployment // opened once
+	network    face.Network    // loaded once
+}
+
+// run is main without the process around it.
+func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	a := &app{data: "data", cache: defaultCache(), in: in, out: out, err: errs}
+	defer a.close()
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	return a.exit(root.ExecuteContext(ctx))
+}
+
+// exit renders an error, once, and gives the exit code.
+func (a *app) exit(err error) int {
+	switch {
+	case err == nil:
+		return exitMatch
+	case errors.Is(err, errNoMatch):
+		return exitNoMatch
+	}
+	code := fault.CodeOf(err)
+	if a.json {
+		a.print(map[string]any{"error": code, "detail": err.Error(), "do": code.Do()})
+	} else {
+		fmt.Fprintf(a.err, "nod: %v\n", err)
+	}
+	var f *fault.Error
+	if errors.As(err, &f) && code.Class() == fault.NotCompared {
+		return exitNotCompared
+	}
+	return exitFailed
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "nod",
+		Short: "Is this the person who was enrolled? Yes or no, and nobody holds the face.",
+		Long: `Nod compares a photo with an enrolled template and answers yes or no, nothing else.
+The template is split between two servers, matcher and custodian; a third, the
+dealer, helps them compare. Neither of the two ever sees a face, a template or a
+distance.
+
+This command runs all three in one process on embedded parts, with its data in one
+folder. That is for a first look: one operator then holds everything.
+
+Start with:   nod demo
+Then:         nod enrol  4711 photo1.jpg photo2.jpg
+              nod verify 4711 photo3.jpg
+
+Exit codes: 0 match (or done), 1 no match, 2 could not compare, 3 refused or failed.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.data, "data", a.data, "folder of the embedded deployment; made if it is not there")
+	flags.StringVar(&a.cache, "cache", a.cache, "folder of the face networks and the demo's photos (make setup fills it)")
+	flags.BoolVar(&a.json, "json", a.json, "print JSON, for programs")
+	flags.BoolVar(&a.loud, "log", a.loud, "print the roles' logs to standard error")
+	root.AddCommand(a.demoCommand(), a.devCommand(), a.enrolCommand(), a.verifyCommand(),
+		a.renewCommand(), a.eraseCommand(), a.calibrateCommand())
+	return root
+}
+
+// defaultCache is the folder that make setup fills.
+func defaultCache() string {
+	if dir := os.Getenv("NOD_CACHE"); dir != "" {
+		return dir
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return filepath.Join(".cache", "nod")
+	}
+	return filepath.Join(home, ".cache", "nod")
+}
+
+// open starts the embedded deployment in the data folder, once.
+func (a *app) open(ctx context.Context) (*dev.Deployment, error) {
+	if a.deployment != nil {
+		return a.deployment, nil
+	}
+	d, err := a.start(ctx, a.data)
+	a.deployment = d
+	return d, err
+}
+
+func (a *app) start(ctx context.Context, folder string) (*dev.Deployment, error) {
+	model, err := models.Default()
+	if err != nil {
+		return nil, err
+	}
+	policy, err := models.DefaultPolicy()
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.DiscardHandler)
+	if a.loud {
+		log = slog.New(slog.NewTextHandler(a.err, nil))
+	}
+	return dev.Open(ctx, dev.Options{Folder: folder, Policy: policy, Models: []*code.Model{model}, Log: log})
+}
+
+// load loads the face network, once.
+func (a *app) load() (face.Network, error) {
+	if a.network != nil {
+		return a.network, nil
+	}
+	n, err := dlib.Open(filepath.Join(a.cache, "models"), face.DefaultGate())
+	if err != nil {
+		return nil, err
+	}
+	a.network = n
+	return n, nil
+}
+
+// stop ends the embedded deployment.
+func (a *app) stop() {
+	if a.deployment == nil {
+		return
+	}
+	if err := a.deployment.Close(); err != nil {
+		fmt.Fprintf(a.err, "nod: while stopping: %v\n", err)
+	}
+	a.deployment = nil
+}
+
+func (a *app) close() {
+	a.stop()
+	if a.network != nil {
+		if err := a.network.Close(); err != nil {
+			fmt.Fprintf(a.err, "nod: while stopping: %v\n", err)
+		}
+	}
+}
+
+func citizen(arg string) (orders.Citizen, error) { return orders.NewCitizen(arg) }
