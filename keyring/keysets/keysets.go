@@ -237,10 +237,9 @@ func (k *Keysets) unwrap(ctx context.Context, use Use, wrapped []byte) (*keyset.
 	if err != nil {
 		return nil, forged
 	}
-	// What Tink writes beside the ciphertext is not authenticated; it must say
-	// what the ciphertext says, and nothing more.
+	// Tink's format has room for more than the ciphertext, and what stands there
+	// is not authenticated: there must be nothing.
 	again := bytes.Buffer{}
-	encrypted = &tinkpb.EncryptedKeyset{EncryptedKeyset: encrypted.EncryptedKeyset, KeysetInfo: handle.KeysetInfo()}
 	if err := keyset.NewBinaryWriter(&again).WriteEncrypted(encrypted); err != nil || !bytes.Equal(again.Bytes(), wrapped) {
 		return nil, forged
 	}

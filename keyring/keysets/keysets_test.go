@@ -230,11 +230,13 @@ func TestForgedKeysets(t *testing.T) {
 		t.Fatalf("the keyset itself: %v", err)
 	}
 	moves := map[string]error{
-		"another role":   open("custodian", ring, keysets.Handles, good),
-		"another use":    open("matcher", ring, keysets.Subjects, good),
-		"another KEK":    open("matcher", newRing(t), keysets.Handles, good),
-		"empty":          open("matcher", ring, keysets.Handles, []byte{}),
-		"bytes after it": open("matcher", ring, keysets.Handles, append(bytes.Clone(good), 0)),
+		"another role":    open("custodian", ring, keysets.Handles, good),
+		"another use":     open("matcher", ring, keysets.Subjects, good),
+		"another KEK":     open("matcher", newRing(t), keysets.Handles, good),
+		"empty":           open("matcher", ring, keysets.Handles, []byte{}),
+		"bytes after it":  open("matcher", ring, keysets.Handles, append(bytes.Clone(good), 0)),
+		"fields after it": open("matcher", ring, keysets.Handles, append(bytes.Clone(good), 0x1a, 2, 8, 5)), // a key's id
+		"itself twice":    open("matcher", ring, keysets.Handles, append(bytes.Clone(good), good...)),
 	}
 	for what, err := range moves {
 		if !fault.Is(err, fault.KeysetForged) {

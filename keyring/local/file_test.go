@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,6 +72,30 @@ func TestFileIsStrict(t *testing.T) {
 				t.Errorf("load: %v", err)
 			}
 		})
+	}
+}
+
+// TestWrappedIsBoundToItsKey has two keys, and two versions, that are the same:
+// what one wrapped the other refuses.
+func TestWrappedIsBoundToItsKey(t *testing.T) {
+	ctx := context.Background()
+	k := InMemory()
+	k.keys["one"] = &key{keyring.AEAD, 1, []secret{{5}}}
+	k.keys["two"] = &key{keyring.AEAD, 1, []secret{{5}, {5}}}
+	wrapped, err := k.Wrap(ctx, "one", []byte("secret"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Unwrap(ctx, "one", wrapped, nil); err != nil || string(got) != "secret" {
+		t.Errorf("Unwrap = %q, %v", got, err)
+	}
+	if _, err := k.Unwrap(ctx, "two", wrapped, nil); !fault.Is(err, fault.BadCiphertext) {
+		t.Errorf("under a key of another name: %v", err)
+	}
+	k.keys["one"] = k.keys["two"]
+	second := bytes.Replace(wrapped, []byte(":v1:"), []byte(":v2:"), 1)
+	if _, err := k.Unwrap(ctx, "one", second, nil); !fault.Is(err, fault.BadCiphertext) {
+		t.Errorf("under another version: %v", err)
 	}
 }
 

@@ -3,7 +3,6 @@ package pebble
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -14,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -259,30 +257,6 @@ func TestForeignRows(t *testing.T) {
 				t.Errorf("Apply: %v", err)
 			}
 		})
-	}
-}
-
-// TestSweepMendsItsIndex plants an index entry without a row. A sweep takes it
-// away and ends.
-func TestSweepMendsItsIndex(t *testing.T) {
-	ctx := context.Background()
-	s, err := Open(Options{Folder: "store", FS: vfs.NewMem()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	stray := expiryKey(store.Row{Table: "t", Partition: []byte("p"), Key: []byte("k")}, 5)
-	if err := s.db.Set(stray, nil, pebble.Sync); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := s.Sweep(ctx, "t", time.UnixMilli(10), 10); n != 0 || err != nil {
-		t.Errorf("Sweep = %d, %v", n, err)
-	}
-	if _, _, err := s.db.Get(stray); !errors.Is(err, pebble.ErrNotFound) {
-		t.Errorf("the stray entry: %v", err)
-	}
-	if n, err := s.Sweep(ctx, "t", time.UnixMilli(-1), 10); n != 0 || err != nil {
-		t.Errorf("Sweep before 1970 = %d, %v", n, err)
 	}
 }
 
