@@ -1,7 +1,6 @@
 // Package face turns a photo into features: the contract that every face network
-// keeps, the strict decoding of photos, and the quality gate.
-// The networks are in face/dlib and, later,
-// face/onnx; those alone use cgo.
+// keeps, the strict decoding of photos, and the quality gate. The networks are in
+// face/dlib and, later, face/onnx; those alone use cgo.
 package face
 
 import (
