@@ -131,7 +131,7 @@ func TestEveryWriteFails(t *testing.T) {
 				s, err := Open(Options{Folder: "store", FS: faultFS{mem, decide}, MemTableBytes: 64 << 10})
 				var all [faultWorkers]history
 				if err == nil {
-					all = work(t, s, 10)
+					all = work(t, s, 6)
 					for _, h := range all {
 						acknowledged += h.acknowledged
 					}

@@ -8,10 +8,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -21,8 +23,11 @@ import (
 	"nod/store"
 )
 
-// childEnv names the folder for this test binary run as another process.
-const childEnv = "NOD_TEST_STORE_CHILD"
+// Environment of this test binary run as another process.
+const (
+	childEnv = "NOD_TEST_STORE_CHILD" // the store's folder
+	limitEnv = "NOD_TEST_STORE_LIMIT" // the most bytes of any of its files
+)
 
 // TestMain is a process that writes for ever when a test starts it as one.
 func TestMain(m *testing.M) {
@@ -37,6 +42,16 @@ func TestMain(m *testing.M) {
 
 // child writes pairs one after the other, and says each that was acknowledged.
 func child(folder string) error {
+	if text := os.Getenv(limitEnv); text != "" {
+		limit, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return err
+		}
+		signal.Ignore(syscall.SIGXFSZ) // then the write fails instead
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
+			return err
+		}
+	}
 	s, err := Open(Options{Folder: folder, MemTableBytes: 64 << 10})
 	if err != nil {
 		return err
@@ -53,14 +68,14 @@ func child(folder string) error {
 	}
 }
 
-func startChild(t *testing.T, folder string) (*exec.Cmd, *bufio.Scanner) {
+func startChild(t *testing.T, folder string, env ...string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(binary)
-	cmd.Env = append(os.Environ(), childEnv+"="+folder)
+	cmd.Env = append(append(os.Environ(), childEnv+"="+folder), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -110,6 +125,40 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	t.Logf("%d applies acknowledged in 5 lives, none lost", total)
+}
+
+// TestFullDisk has the kernel refuse to lengthen files past some size, which
+// meets the write-ahead log first. The process lives to say so, and another one
+// finds everything that was acknowledged.
+func TestFullDisk(t *testing.T) {
+	for _, limit := range []int{0, 1000, 10_000, 30_000, 50_001} {
+		folder := filepath.Join(t.TempDir(), "store")
+		cmd, lines := startChild(t, folder, fmt.Sprintf("%s=%d", limitEnv, limit))
+		acknowledged, last := uint64(0), ""
+		for lines.Scan() {
+			if last = lines.Text(); last != string(fault.StoreUnavailable) {
+				acknowledged = number(t, last)
+			}
+		}
+		if err := cmd.Wait(); err != nil || last != string(fault.StoreUnavailable) {
+			t.Fatalf("limit %d: the child ended with %q, %v", limit, last, err)
+		}
+		s, err := Open(Options{Folder: folder}) // there is room again
+		if err != nil {
+			t.Fatalf("limit %d: %v", limit, err)
+		}
+		a, errA := s.Get(context.Background(), pair(0, 1, 0)[0].Row)
+		b, errB := s.Get(context.Background(), pair(0, 1, 0)[1].Row)
+		if a.Version != b.Version || a.Version < acknowledged || a.Version > acknowledged+1 || fault.CodeOf(errA) != fault.CodeOf(errB) {
+			t.Errorf("limit %d: versions %d, %d (%v, %v), acknowledged %d", limit, a.Version, b.Version, errA, errB, acknowledged)
+		}
+		if limit >= 30_000 && acknowledged == 0 {
+			t.Errorf("limit %d: nothing was acknowledged", limit)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func number(t *testing.T, line string) uint64 {
