@@ -8,7 +8,7 @@ FUZZTIME ?= 60s
 export FUZZTIME
 
 .DELETE_ON_ERROR:
-.PHONY: help setup system models photos build demo test lint vuln fuzz bench clean
+.PHONY: help setup system models photos build demo test lint vuln fuzz bench speed clean
 
 help: ## what there is
 	@echo "Nod: is this the person who was enrolled? Start with 'make demo'."
@@ -51,6 +51,9 @@ fuzz: setup ## every fuzz target for FUZZTIME
 
 bench: setup ## benchmarks
 	go test -run '^$$' -bench . -benchmem -timeout 60m $(PKG)
+
+speed: ## the comparison's speed, as ratios to AES-128-CTR
+	@scripts/speed
 
 clean: ## remove what was built; the cache stays
 	rm -rf bin
