@@ -28,13 +28,9 @@ type attempt struct {
 func (s *stage) request(citizen orders.Citizen) ([]byte, *orders.PrivateKey) {
 	s.T.Helper()
 	key, err := orders.NewPrivateKey("EdDSA")
-	if err != nil {
-		s.T.Fatal(err)
-	}
+	s.must(err)
 	request, err := s.RP.Request(citizen, "consent-1", key.Public(), s.Clock.Now())
-	if err != nil {
-		s.T.Fatal(err)
-	}
+	s.must(err)
 	return request, key
 }
 
@@ -53,31 +49,23 @@ func (s *stage) open(citizen orders.Citizen) *attempt {
 	s.T.Helper()
 	request, key := s.request(citizen)
 	a, err := s.openAt(s.Matcher, request, key)
-	if err != nil {
-		s.T.Fatal(err)
-	}
+	s.must(err)
 	return a
 }
 
-// halves seals a code of the attacker's choice: the matcher's half and the
-// custodian's.
-func (s *stage) halves(matcher, custodian *seal.RecipientKey, c seal.Context, x code.Code) (sealed0, sealed1 []byte) {
-	s.T.Helper()
-	x0, seed := share.Split(x)
-	sealed0, err := seal.Seal(matcher, c, x0[0].Bytes())
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	if sealed1, err = seal.Seal(custodian, c, seed[:]); err != nil {
-		s.T.Fatal(err)
-	}
-	return sealed0, sealed1
-}
-
-// probe seals and signs a code of the attacker's choice.
-func (a *attempt) probe(x code.Code) *wire.ProbeRequest {
+// probe seals and signs codes of the attacker's choice, one a model of the policy.
+func (a *attempt) probe(codes ...code.Code) *wire.ProbeRequest {
 	a.s.T.Helper()
-	return a.sign(a.s.halves(a.opened.Matcher, a.opened.Custodian, a.opened.Context(), x))
+	x0, seed := share.Split(codes...)
+	var half []byte
+	for _, x := range x0 {
+		half = append(half, x.Bytes()...)
+	}
+	sealed0, err := seal.Seal(a.opened.Matcher, a.opened.Context(), half)
+	a.s.must(err)
+	sealed1, err := seal.Seal(a.opened.Custodian, a.opened.Context(), seed[:])
+	a.s.must(err)
+	return a.sign(sealed0, sealed1)
 }
 
 // sign signs any two ciphertexts as the probe.
@@ -85,19 +73,13 @@ func (a *attempt) sign(sealed0, sealed1 []byte) *wire.ProbeRequest {
 	a.s.T.Helper()
 	p := orders.Probe{Request: a.opened.Request, Session: a.opened.Session(), Sealed0: sealed0, Sealed1: sealed1}
 	signature, err := orders.SignProbe(a.key, &p)
-	if err != nil {
-		a.s.T.Fatal(err)
-	}
+	a.s.must(err)
 	return &wire.ProbeRequest{Session: p.Session, Sealed0: sealed0, Sealed1: sealed1, Signature: signature}
 }
 
 // send has a probe compared, and checks the verdict as the relying party does.
 func (a *attempt) send(p *wire.ProbeRequest) (match bool, err error) {
-	return a.sendTo(a.s.Matcher, p)
-}
-
-func (a *attempt) sendTo(m wire.Matcher, p *wire.ProbeRequest) (match bool, err error) {
-	done, err := m.Verify(context.Background(), p)
+	done, err := a.s.Matcher.Verify(context.Background(), p)
 	if err != nil {
 		return false, err
 	}
@@ -108,10 +90,11 @@ func (a *attempt) sendTo(m wire.Matcher, p *wire.ProbeRequest) (match bool, err 
 	return v.Match, nil
 }
 
-// show opens a session for a citizen and shows it a code.
-func (s *stage) show(citizen orders.Citizen, x code.Code) (match bool, err error) {
+// show opens a session for a citizen and shows it a code, or one a model.
+func (s *stage) show(citizen orders.Citizen, codes ...code.Code) (match bool, err error) {
+	s.T.Helper()
 	a := s.open(citizen)
-	return a.send(a.probe(x))
+	return a.send(a.probe(codes...))
 }
 
 // enrolment is a station's order, as it was when it was signed.
@@ -131,9 +114,7 @@ func (s *stage) order(name orders.Citizen, p world.Person) *enrolment {
 		Station: s.Station.ID, Citizen: name, Model: s.Model.ID(), JTI: rand.Text(), IssuedAt: now, Expiry: now.Add(5 * time.Minute),
 	}}
 	certificates, err := s.Matcher.Keys(context.Background(), &wire.KeysRequest{})
-	if err != nil {
-		s.T.Fatal(err)
-	}
+	s.must(err)
 	if e.keys, err = client.VerifyKeys(certificates, s.Bundle, now); err != nil {
 		s.T.Fatal(err)
 	}

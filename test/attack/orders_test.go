@@ -33,7 +33,8 @@ func (s *stage) orderless() {
 			r.Value = standing(locked, 0)
 		}
 	}
-	s.matchers.reads, s.pads.reads = forget, forget
+	s.matchers.change(forget)
+	s.pads.change(forget)
 }
 
 // A corrupt matcher delivers an enrolment again after a newer one, to bring the
@@ -48,7 +49,8 @@ func TestAttackEnrolmentReplayed(t *testing.T) {
 		s.Expect(victim, victim, true)
 		if twin {
 			s.orderless()
-			s.matchers.forgets, s.pads.forgets = tables("order"), tables("order")
+			s.matchers.forget("order")
+			s.pads.forget("order")
 		}
 		if err := s.deliver(wrong); err != nil && !fault.Is(err, fault.StaleOrder) {
 			t.Fatal(err)
@@ -109,7 +111,7 @@ func TestAttackRowNeverReported(t *testing.T) {
 
 		s.between.enrols = func(*wire.EnrolStart, *wire.EnrolDelta) error { return errAbort }
 		if twin {
-			s.pads.frozen = tables("pad")
+			s.pads.freeze("pad")
 		}
 		if s.deliver(s.order(victim.Name, victim)) == nil {
 			t.Fatal("the station got a receipt")
@@ -164,7 +166,8 @@ func TestAttackSaltReused(t *testing.T) {
 
 			if c.again {
 				s.orderless()
-				s.matchers.forgets, s.pads.forgets = tables("order"), tables("order")
+				s.matchers.forget("order")
+				s.pads.forget("order")
 			}
 			delta, known, err := s.retry(e)
 			if err != nil && !fault.Is(err, fault.Replayed) {

@@ -63,7 +63,8 @@ func TestAttackRequestReplayed(t *testing.T) {
 		p := s.Person("citizen")
 		s.Enrol(p)
 		if twin {
-			s.matchers.forgets, s.pads.forgets = tables("replay"), tables("replay")
+			s.matchers.forget("replay")
+			s.pads.forget("replay")
 		}
 		request, key := s.request(p.Name)
 		if _, err := s.openAt(s.Matcher, request, key); err != nil {
@@ -91,7 +92,7 @@ func TestAttackSecondSessionOfARequest(t *testing.T) {
 		asked := s.custodian
 		if twin {
 			// One that remembers neither the session nor the request.
-			s.pads.forgets = tables("replay")
+			s.pads.forget("replay")
 			forgetful := custodian.New(s.CustodianRole.Config)
 			s.must(forgetful.Maintain(t.Context()))
 			asked = wire.CustodianClient{Caller: wire.InProcess(wire.ServeCustodian(forgetful, nil), wire.Peer{Role: seal.Matcher})}
@@ -115,7 +116,8 @@ func TestAttackJTIReplayed(t *testing.T) {
 		p := s.Person("citizen")
 		s.Enrol(p)
 		if twin {
-			s.matchers.forgets, s.pads.forgets = tables("replay"), tables("replay")
+			s.matchers.forget("replay")
+			s.pads.forget("replay")
 		}
 		request, key := s.request(p.Name)
 		if _, err := s.openAt(s.Matcher, request, key); err != nil {

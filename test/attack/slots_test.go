@@ -48,19 +48,19 @@ func (s *stage) anywhere(people ...world.Person) {
 	}
 	var named canon.RowID
 	s.between.opens = func(m *wire.SessionOpen) { named = m.Slots[0].Row }
-	s.pads.instead = func(row store.Row) store.Row {
+	s.pads.redirect(func(row store.Row) store.Row {
 		if h, known := where[named]; known && row.Table == "pad" {
 			row.Partition = h[:]
 		}
 		return row
-	}
+	})
 }
 
 // foreignTemplate has the matcher read the accomplice's masked template as the
 // victim's.
 func (s *stage) foreignTemplate(victim, accomplice world.Person) {
 	desk := s.MatcherRole.Desk
-	s.matchers.instead = moved("template", desk.Handle(victim.Name), desk.Handle(accomplice.Name))
+	s.matchers.redirect(moved("template", desk.Handle(victim.Name), desk.Handle(accomplice.Name)))
 }
 
 // A corrupt custodian swaps the accomplice's pad in. The matcher finds the template
@@ -106,9 +106,9 @@ func TestAttackTemplateKept(t *testing.T) {
 				s := newStage(t, small(), nil)
 				p := s.Person("citizen")
 				s.Enrol(p)
-				s.matchers.frozen = tables("template")
+				s.matchers.freeze("template")
 				if twin {
-					s.pads.frozen = tables("pad")
+					s.pads.freeze("pad")
 				}
 				// A custodian that kept the old salt does not know the new row.
 				if err := end(s, p); err != nil && !(twin && fault.Is(err, fault.RowMismatch)) {
@@ -137,10 +137,10 @@ func TestAttackLockIgnored(t *testing.T) {
 					}
 				}
 				if twin || corrupt == "matcher" {
-					s.matchers.reads = unlocked
+					s.matchers.change(unlocked)
 				}
 				if twin || corrupt == "custodian" {
-					s.pads.reads = unlocked
+					s.pads.change(unlocked)
 				}
 				return s.matched(s.show(p.Name, s.Code(p)))
 			})

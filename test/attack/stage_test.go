@@ -3,6 +3,8 @@ package attack_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 
 	"nod/admit"
@@ -90,6 +92,9 @@ type between struct {
 	closed func(*wire.CompareClosed) error
 	enrols func(*wire.EnrolStart, *wire.EnrolDelta) error
 	starts func(*wire.CompareStart, *wire.CompareStarted)
+
+	mu       sync.Mutex
+	channels []wire.BatchRequest // that were opened, as their batches are asked for
 }
 
 func (b *between) Open(ctx context.Context, m *wire.SessionOpen) (*wire.SessionOpened, error) {
@@ -97,6 +102,18 @@ func (b *between) Open(ctx context.Context, m *wire.SessionOpen) (*wire.SessionO
 		b.opens(m)
 	}
 	return b.Custodian.Open(ctx, m)
+}
+
+func (b *between) OpenChannel(ctx context.Context, m *wire.ChannelOpen) (*wire.ChannelOpened, error) {
+	out, err := b.Custodian.OpenChannel(ctx, m)
+	if err == nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.channels = append(b.channels, wire.BatchRequest{
+			Matcher: m.Instance, Custodian: out.Instance, Nonce0: m.Nonce, Nonce1: out.Nonce, Check: m.Check, Size: m.Batch,
+		})
+	}
+	return out, err
 }
 
 func (b *between) Start(ctx context.Context, m *wire.CompareStart) (*wire.CompareStarted, error) {
@@ -123,32 +140,50 @@ func (b *between) Enrol(ctx context.Context, m *wire.EnrolStart) (*wire.EnrolDel
 	return out, err
 }
 
-// bent is a server's store whose owner changes what it reads and writes. Rules are
-// set while no verification runs. The tables are named as the servers name them.
+// bent is a server's store whose owner changes what it reads and writes. Tables are
+// named as the servers name them.
 type bent struct {
 	store.Store
+	mu sync.RWMutex // the store is used in the background too
 	// instead gives the row that is read in the place of another.
 	instead func(store.Row) store.Row
 	// reads changes a record that was read.
-	reads func(store.Table, *store.Record)
-	// forgets are tables that read as empty and are not written.
-	forgets map[store.Table]bool
-	// keeps are tables of which nothing is deleted.
-	keeps map[store.Table]bool
-	// frozen are tables that are not written.
-	frozen map[store.Table]bool
+	reads             func(store.Table, *store.Record)
+	forgotten, frozen []store.Table
 }
 
-func tables(names ...store.Table) map[store.Table]bool {
-	out := map[store.Table]bool{}
-	for _, n := range names {
-		out[n] = true
-	}
-	return out
+// redirect has other rows read than those that are asked for.
+func (b *bent) redirect(instead func(store.Row) store.Row) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.instead = instead
+}
+
+// change has records read otherwise than they are.
+func (b *bent) change(reads func(store.Table, *store.Record)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reads = reads
+}
+
+// forget has a table read as empty, and not written.
+func (b *bent) forget(t store.Table) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forgotten = append(b.forgotten, t)
+}
+
+// freeze has a table not written.
+func (b *bent) freeze(t store.Table) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.frozen = append(b.frozen, t)
 }
 
 func (b *bent) Get(ctx context.Context, row store.Row) (store.Record, error) {
-	if b.forgets[row.Table] {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if slices.Contains(b.forgotten, row.Table) {
 		return store.Record{}, fault.New(fault.NotFound, "forgotten")
 	}
 	if b.instead != nil {
@@ -162,12 +197,13 @@ func (b *bent) Get(ctx context.Context, row store.Row) (store.Record, error) {
 }
 
 func (b *bent) Apply(ctx context.Context, writes ...store.Write) error {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
 	var kept []store.Write
 	for _, w := range writes {
-		if b.forgets[w.Table] || b.frozen[w.Table] || w.Delete && b.keeps[w.Table] {
-			continue
+		if !slices.Contains(b.forgotten, w.Table) && !slices.Contains(b.frozen, w.Table) {
+			kept = append(kept, w)
 		}
-		kept = append(kept, w)
 	}
 	return b.Store.Apply(ctx, kept...)
 }

@@ -82,10 +82,17 @@ type Person struct {
 	Face []float32
 }
 
-// Person makes somebody up.
+// Person makes somebody up, whose face the model finds plausible.
 func (w *World) Person(reference string) Person {
 	w.T.Helper()
-	return Person{w.Citizen(reference), codetest.Features(w.Rand, w.Model.Dimension())}
+	p := Person{Name: w.Citizen(reference)}
+	check, bound, asked := w.Model.Plausibility()
+	for {
+		p.Face = codetest.Features(w.Rand, w.Model.Dimension())
+		if !asked || check.Distance(w.Code(p)) < bound {
+			return p
+		}
+	}
 }
 
 // Citizen is a citizen's reference.
