@@ -17,6 +17,7 @@ import (
 	"nod/orders"
 	"nod/store"
 	"nod/store/storetest"
+	"nod/test/world"
 	"nod/wire"
 )
 
@@ -27,28 +28,28 @@ type attempt struct {
 	probe   *wire.ProbeRequest
 }
 
-func (w *world) open(rp *client.RelyingParty, claimed, shown person) *attempt {
-	w.t.Helper()
+func (w *stage) open(rp *client.RelyingParty, claimed, shown world.Person) *attempt {
+	w.T.Helper()
 	device, err := client.NewDevice(rp.ID, w.Bundle, nil)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	a := new(attempt)
-	if a.request, err = rp.Request(claimed.name, "consent", device.PublicKey(), w.clock.Now()); err != nil {
-		w.t.Fatal(err)
+	if a.request, err = rp.Request(claimed.Name, "consent", device.PublicKey(), w.Clock.Now()); err != nil {
+		w.T.Fatal(err)
 	}
 	opened, err := w.Matcher.Open(context.Background(), &wire.OpenRequest{Request: a.request})
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	a.answer = opened.Answer
-	if a.probe, err = device.Probe(a.request, a.answer, w.Plan, w.photo(shown), w.clock.Now()); err != nil {
-		w.t.Fatal(err)
+	if a.probe, err = device.Probe(a.request, a.answer, w.Plan, w.Photo(shown), w.Clock.Now()); err != nil {
+		w.T.Fatal(err)
 	}
 	return a
 }
 
-func (w *world) send(p *wire.ProbeRequest) ([]byte, error) {
+func (w *stage) send(p *wire.ProbeRequest) ([]byte, error) {
 	done, err := w.Matcher.Verify(context.Background(), p)
 	if err != nil {
 		return nil, err
@@ -58,10 +59,10 @@ func (w *world) send(p *wire.ProbeRequest) ([]byte, error) {
 
 // What is wrong with a probe, and the code that answers it.
 func TestBadProbes(t *testing.T) {
-	w := newWorld(t, nil)
-	alice, bob := w.person("alice"), w.person("bob")
-	w.enrol(alice)
-	w.enrol(bob)
+	w := newStage(t, nil)
+	alice, bob := w.Person("alice"), w.Person("bob")
+	w.Enrol(alice)
+	w.Enrol(bob)
 	swap := func(p *wire.ProbeRequest) { p.Sealed0, p.Sealed1 = p.Sealed1, p.Sealed0 }
 	for name, c := range map[string]struct {
 		want   fault.Code
@@ -89,9 +90,9 @@ func TestBadProbes(t *testing.T) {
 // A used session gives its verdict again for the same probe, for 180 s, and
 // nothing else.
 func TestUsedSession(t *testing.T) {
-	w := newWorld(t, nil)
-	alice := w.person("alice")
-	w.enrol(alice)
+	w := newStage(t, nil)
+	alice := w.Person("alice")
+	w.Enrol(alice)
 	a := w.open(w.RP, alice, alice)
 	first, err := w.send(a.probe)
 	if err != nil {
@@ -106,16 +107,16 @@ func TestUsedSession(t *testing.T) {
 	if _, err := w.send(&changed); !fault.Is(err, fault.SessionUsed) {
 		t.Errorf("another probe: %v", err)
 	}
-	w.clock.Advance(181 * time.Second)
+	w.Clock.Advance(181 * time.Second)
 	if _, err := w.send(a.probe); !fault.Is(err, fault.SessionUsed) && !fault.Is(err, fault.UnknownSession) {
 		t.Errorf("after 181 s: %v", err)
 	}
 }
 
 func TestOpenings(t *testing.T) {
-	w := newWorld(t, nil)
-	alice := w.person("alice")
-	w.enrol(alice)
+	w := newStage(t, nil)
+	alice := w.Person("alice")
+	w.Enrol(alice)
 	a := w.open(w.RP, alice, alice)
 	same, err := w.Matcher.Open(context.Background(), &wire.OpenRequest{Request: a.request})
 	if err != nil || !bytes.Equal(same.Answer, a.answer) {
@@ -141,7 +142,7 @@ func TestOpenings(t *testing.T) {
 	} {
 		rp := *w.RP
 		c.change(&rp)
-		request, err := rp.Request(alice.name, "consent", device.PublicKey(), w.clock.Now())
+		request, err := rp.Request(alice.Name, "consent", device.PublicKey(), w.Clock.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +150,7 @@ func TestOpenings(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", name, err, c.want)
 		}
 	}
-	late, err := w.RP.Request(alice.name, "consent", device.PublicKey(), w.clock.Now().Add(-2*time.Minute))
+	late, err := w.RP.Request(alice.Name, "consent", device.PublicKey(), w.Clock.Now().Add(-2*time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,9 +161,9 @@ func TestOpenings(t *testing.T) {
 
 // A session that a relying party opened is worth nothing to another one.
 func TestSessionOfAnotherRP(t *testing.T) {
-	w := newWorld(t, nil)
-	alice := w.person("alice")
-	w.enrol(alice)
+	w := newStage(t, nil)
+	alice := w.Person("alice")
+	w.Enrol(alice)
 	a := w.open(w.RP, alice, alice)
 	verdict, err := w.send(a.probe)
 	if err != nil {
@@ -170,7 +171,7 @@ func TestSessionOfAnotherRP(t *testing.T) {
 	}
 	other := *w.RP
 	other.ID = "other.example"
-	if _, err := other.Verdict(a.request, verdict, w.clock.Now()); !fault.Is(err, fault.WrongParty) {
+	if _, err := other.Verdict(a.request, verdict, w.Clock.Now()); !fault.Is(err, fault.WrongParty) {
 		t.Errorf("another relying party took the verdict: %v", err)
 	}
 	device, err := client.NewDevice("other.example", w.Bundle, nil)
@@ -187,7 +188,7 @@ func TestMovedRow(t *testing.T) {
 	for _, moved := range []seal.Role{seal.Matcher, seal.Custodian} {
 		t.Run(string(moved), func(t *testing.T) {
 			rows := &mover{}
-			w := newWorld(t, func(o *dev.Options) {
+			w := newStage(t, func(o *dev.Options) {
 				o.RawStore = func(r seal.Role, s store.Store) store.Store {
 					if r != moved {
 						return s
@@ -196,16 +197,16 @@ func TestMovedRow(t *testing.T) {
 					return rows
 				}
 			})
-			alice, bob := w.person("alice"), w.person("bob")
-			w.enrol(alice)
+			alice, bob := w.Person("alice"), w.Person("bob")
+			w.Enrol(alice)
 			rows.from = rows.wrote
-			w.enrol(bob)
+			w.Enrol(bob)
 			rows.to = rows.wrote
-			_, err := w.Verify(context.Background(), bob.name, w.photo(alice))
+			_, err := w.Verify(context.Background(), bob.Name, w.Photo(alice))
 			if !fault.Is(err, fault.RecordForged) {
 				t.Errorf("alice's row in bob's place: %v", err)
 			}
-			w.expect(alice, alice, true)
+			w.Expect(alice, alice, true)
 		})
 	}
 }
@@ -251,7 +252,7 @@ func TestEveryWriteFails(t *testing.T) {
 
 func everyWriteFails(t *testing.T, role seal.Role, how storetest.Failure) {
 	var faulty *storetest.Faulty
-	w := newWorld(t, func(o *dev.Options) {
+	w := newStage(t, func(o *dev.Options) {
 		o.Store = func(r seal.Role, s store.Store) store.Store {
 			if r != role {
 				return s
@@ -263,12 +264,12 @@ func everyWriteFails(t *testing.T, role seal.Role, how storetest.Failure) {
 	ctx := context.Background()
 	done, failed := 0, 0
 	for n := 1; n <= 8; n++ {
-		alice, bob := w.person(fmt.Sprintf("alice-%d", n)), w.person(fmt.Sprintf("bob-%d", n))
+		alice, bob := w.Person(fmt.Sprintf("alice-%d", n)), w.Person(fmt.Sprintf("bob-%d", n))
 		// Prefetching writes rows too: the n-th write of the citizen's tables fails.
 		faulty.SetPlan(nthOf(n, how))
-		_, enrolErr := w.Station.Enrol(ctx, alice.name, 0, w.model, w.photo(alice))
-		_, verifyErr := w.Verify(ctx, alice.name, w.photo(alice))
-		v, impostorErr := w.Verify(ctx, alice.name, w.photo(bob))
+		_, enrolErr := w.Station.Enrol(ctx, alice.Name, 0, w.Model, w.Photo(alice))
+		_, verifyErr := w.Verify(ctx, alice.Name, w.Photo(alice))
+		v, impostorErr := w.Verify(ctx, alice.Name, w.Photo(bob))
 		faulty.SetPlan(nil)
 		if impostorErr == nil && v.Verdict.Match {
 			t.Fatalf("write %d: an impostor got a yes", n)
@@ -283,10 +284,10 @@ func everyWriteFails(t *testing.T, role seal.Role, how storetest.Failure) {
 				t.Fatalf("write %d: %v", n, err)
 			}
 		}
-		w.clock.Advance(time.Second)
-		w.enrol(alice) // a new order after the failure
-		w.expect(alice, alice, true)
-		w.expect(alice, bob, false)
+		w.Clock.Advance(time.Second)
+		w.Enrol(alice) // a new order after the failure
+		w.Expect(alice, alice, true)
+		w.Expect(alice, bob, false)
 	}
 	t.Logf("%d calls went through, %d failed, none wrong", done, failed)
 	if failed == 0 {
@@ -314,16 +315,16 @@ func nthOf(n int, how storetest.Failure) storetest.Plan {
 // Nothing secret or personal in any log line or fault, whatever goes wrong.
 func TestLogsHoldNothingPersonal(t *testing.T) {
 	var buffer lockedBuffer
-	w := newWorld(t, func(o *dev.Options) { o.Log = slog.New(slog.NewTextHandler(&buffer, nil)) })
-	alice := w.person("very-personal-reference-4711")
-	w.enrol(alice)
-	w.expect(alice, alice, true)
+	w := newStage(t, func(o *dev.Options) { o.Log = slog.New(slog.NewTextHandler(&buffer, nil)) })
+	alice := w.Person("very-personal-reference-4711")
+	w.Enrol(alice)
+	w.Expect(alice, alice, true)
 	a := w.open(w.RP, alice, alice)
 	a.probe.Sealed0, a.probe.Sealed1 = a.probe.Sealed1, a.probe.Sealed0
 	if _, err := w.send(a.probe); err == nil {
 		t.Fatal("a swapped probe passed")
 	}
-	if err := w.order(orders.Erase, alice); err != nil {
+	if err := w.Deliver(w.SignOrder(orders.Erase, alice)); err != nil {
 		t.Fatal(err)
 	}
 	text := buffer.String()

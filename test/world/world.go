@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	mrand "math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +27,8 @@ type World struct {
 	Rand  *mrand.Rand
 	Model *code.Model // of the only slot
 	Clock *Clock
+
+	people []code.Code // that were made up
 }
 
 // Shape is the model of a World that does not ask for another.
@@ -82,17 +85,31 @@ type Person struct {
 	Face []float32
 }
 
-// Person makes somebody up, whose face the model finds plausible.
+// Person makes somebody up, whose face the model finds plausible and tells from
+// everybody made up before: synthetic strangers look alike more often than a model's
+// bounds say.
 func (w *World) Person(reference string) Person {
 	w.T.Helper()
 	p := Person{Name: w.Citizen(reference)}
-	check, bound, asked := w.Model.Plausibility()
 	for {
 		p.Face = codetest.Features(w.Rand, w.Model.Dimension())
-		if !asked || check.Distance(w.Code(p)) < bound {
+		if x := w.Code(p); w.plausible(x) && !slices.ContainsFunc(w.people, func(y code.Code) bool { return w.alike(x, y) }) {
+			w.people = append(w.people, x)
 			return p
 		}
 	}
+}
+
+func (w *World) plausible(x code.Code) bool {
+	check, bound, asked := w.Model.Plausibility()
+	return !asked || check.Distance(x) < bound
+}
+
+// alike reports whether two codes match, or nearly do.
+func (w *World) alike(x, y code.Code) bool {
+	u := x.Clone()
+	u.Xor(y)
+	return w.Model.Match().Distance(u) < w.Plan.Steps[0].T*11/10
 }
 
 // Citizen is a citizen's reference.
