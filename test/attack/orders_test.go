@@ -138,6 +138,27 @@ func TestAttackRowNeverReported(t *testing.T) {
 	})
 }
 
+// A renewal between the two halves of an enrolment does not undo the enrolment: the
+// matcher names the old row honestly then.
+func TestRenewalDuringEnrolment(t *testing.T) {
+	s := newStage(t, small(), nil)
+	p, before := s.Person("citizen"), s.Person("before")
+	s.must(s.deliver(s.order(p.Name, before)))
+	s.between.enrols = func(*wire.EnrolStart, *wire.EnrolDelta) error {
+		_, err := s.RotatePad(t.Context())
+		s.must(err)
+		renewed, err := s.Matcher.Renew(t.Context(), &wire.RenewRequest{Limit: 10})
+		s.must(err)
+		if renewed.Renewed != 1 {
+			t.Error("the old template was not renewed")
+		}
+		return nil
+	}
+	s.must(s.deliver(s.order(p.Name, p)))
+	s.Expect(p, p, true)
+	s.Expect(p, before, false)
+}
+
 // A corrupt matcher that is told it may retry wants a second delta under one pad. It
 // knows the second half of what it retries with (a corrupt station signs it), so the
 // delta gives it the pad, and the pad the template. Each server takes a row once; even

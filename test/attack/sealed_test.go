@@ -73,7 +73,7 @@ func TestAttackProbeReplayed(t *testing.T) {
 
 // The victim's probe, recorded, enrolled by a corrupt station under another name: the
 // victim's face of today is somebody else's template.
-func TestAttackProbeAsEnrolment(t *testing.T) {
+func TestAttackProbeEnrolled(t *testing.T) {
 	play(t, func(t *testing.T, twin bool) bool {
 		s := newStage(t, small(), nil)
 		victim, other := s.Person("victim"), s.Person("other")

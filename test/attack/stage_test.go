@@ -18,22 +18,6 @@ import (
 	"nod/wire"
 )
 
-// play plays an attacker against Nod, who must lose, and against the twin, who lacks
-// one defence: there the attacker must win.
-func play(t *testing.T, attack func(t *testing.T, twin bool) (won bool)) {
-	t.Helper()
-	t.Run("nod", func(t *testing.T) {
-		if attack(t, false) {
-			t.Error("the attacker wins")
-		}
-	})
-	t.Run("twin", func(t *testing.T) {
-		if !attack(t, true) {
-			t.Error("the attacker must win where the defence is missing, or the test shows nothing")
-		}
-	})
-}
-
 // stage is a deployment in which a test may stand between matcher and custodian,
 // and bend the parts of a server: as a corrupt operator would, or to take a defence
 // away.
