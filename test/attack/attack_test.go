@@ -46,7 +46,11 @@
 // of citizen.
 package attack_test
 
-import "testing"
+import (
+	"testing"
+
+	"nod/crypto/seal"
+)
 
 // play plays an attacker against Nod, who must lose, and against the twin, who lacks
 // one defence: there the attacker must win.
@@ -62,4 +66,20 @@ func play(t *testing.T, attack func(t *testing.T, twin bool) (won bool)) {
 			t.Error("the attacker must win where the defence is missing, or the test shows nothing")
 		}
 	})
+}
+
+// playEach plays an attacker who has corrupted one server, each in turn: it does
+// without the defence, and the other has its own. The twin has none.
+func playEach(t *testing.T, attack func(t *testing.T, without ...seal.Role) (won bool)) {
+	t.Helper()
+	for _, corrupt := range []seal.Role{seal.Matcher, seal.Custodian} {
+		t.Run("corrupt "+string(corrupt), func(t *testing.T) {
+			play(t, func(t *testing.T, twin bool) bool {
+				if twin {
+					return attack(t, seal.Matcher, seal.Custodian)
+				}
+				return attack(t, corrupt)
+			})
+		})
+	}
 }

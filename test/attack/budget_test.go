@@ -24,11 +24,6 @@ func limited(o *dev.Options) {
 	o.Limits.Consecutive, o.Limits.NoMatches, o.Limits.Answers = 1000, 1000, scarce
 }
 
-// uncounted has a server forget every answer that it gives.
-func (s *stage) uncounted(role seal.Role) {
-	map[seal.Role]*bent{seal.Matcher: s.matchers, seal.Custodian: s.pads}[role].forget("budget")
-}
-
 // Forty sessions are opened while the budget is untouched, and their probes sent at
 // once. Each server debits, in one conditional write with the session, before its
 // first message that depends on the result; the twins go by the count that they saw
@@ -43,8 +38,7 @@ func TestAttackParallelSessions(t *testing.T) {
 			attempts = append(attempts, s.open(p.Name))
 		}
 		if twin {
-			s.uncounted(seal.Matcher)
-			s.uncounted(seal.Custodian)
+			s.forget("budget", seal.Matcher, seal.Custodian)
 		}
 		var yes atomic.Int64
 		var all sync.WaitGroup
@@ -73,33 +67,25 @@ func TestAttackParallelSessions(t *testing.T) {
 // it sees, with probes of its own choice. The other server counts for itself; the
 // twin takes the corrupt one's word.
 func TestAttackCountedByOneServer(t *testing.T) {
-	for _, corrupt := range []seal.Role{seal.Matcher, seal.Custodian} {
-		t.Run(string(corrupt), func(t *testing.T) {
-			play(t, func(t *testing.T, twin bool) bool {
-				s := newStage(t, codetest.Shape{Bits: 64}, limited)
-				p := s.Person("citizen")
-				s.Enrol(p)
-				s.uncounted(corrupt)
-				if twin {
-					s.uncounted(seal.Matcher)
-					s.uncounted(seal.Custodian)
-				}
-				answers := 0
-				read := climb(s.Code(p), s.photo(p), func(x code.Code) bool {
-					answers++
-					match, err := s.show(p.Name, x)
-					if fault.Is(err, fault.Tampered) {
-						// A decoy of only 64 bits matches by chance, 4 times in 100,000:
-						// then the servers do not agree.
-						return false
-					}
-					return s.matched(match, err)
-				})
-				t.Logf("%d sessions for a template of %d bits, %d answers allowed", answers, read.Bits(), scarce)
-				return read.Equal(s.Code(p))
-			})
+	playEach(t, func(t *testing.T, without ...seal.Role) bool {
+		s := newStage(t, codetest.Shape{Bits: 64}, limited)
+		p := s.Person("citizen")
+		s.Enrol(p)
+		s.forget("budget", without...)
+		answers := 0
+		read := climb(s.photo(p), func(x code.Code) bool {
+			answers++
+			match, err := s.show(p.Name, x)
+			if fault.Is(err, fault.Tampered) {
+				// A decoy of only 64 bits matches by chance, 4 times in 100,000: then
+				// the servers do not agree.
+				return false
+			}
+			return s.matched(match, err)
 		})
-	}
+		t.Logf("%d sessions for a template of %d bits, %d answers allowed", answers, read.Bits(), scarce)
+		return read.Equal(s.Code(p))
+	})
 }
 
 // photo is the code of a face that the attacker begins with: one that matches, and
@@ -118,10 +104,9 @@ func (s *stage) photo(p world.Person) code.Code {
 // climb reads a template of an unweighted model, given a code that matches and an
 // oracle that says which codes do: it goes to the edge of what matches, and there
 // every bit of the code tells by one answer whether it is the template's. It is
-// about as many answers as bits (docs/spec/threat-model.md, section 3). The template
-// itself is for the length only.
-func climb(template, start code.Code, matches func(code.Code) bool) code.Code {
-	n := template.Bits()
+// about as many answers as bits (docs/spec/threat-model.md, section 3).
+func climb(start code.Code, matches func(code.Code) bool) code.Code {
+	n := start.Bits()
 	first := func(k int) code.Code { // start with its first k bits turned
 		x := start.Clone()
 		for j := range k {
@@ -158,9 +143,9 @@ func TestAttackAbortWhenKnown(t *testing.T) {
 		s := newStage(t, small(), limited)
 		p := s.Person("citizen")
 		s.Enrol(p)
-		s.uncounted(seal.Custodian)
+		s.forget("budget", seal.Custodian)
 		if twin {
-			s.uncounted(seal.Matcher) // nothing ends well here
+			s.forget("budget", seal.Matcher) // nothing ends well here
 		}
 		known := 0
 		s.between.closed = func(m *wire.CompareClosed) error {

@@ -26,9 +26,10 @@ type stage struct {
 	custodian wire.Custodian // as this matcher instance reaches it
 	between   *between       // what the matcher really reaches
 	matchers  *bent          // the matcher's store
-	pads      *bent          // the custodian's store
-	ring      *ring          // the custodian's keyring
-	dealer    keyring.Admin  // the dealer's keys
+	pads      *bent          // the custodian's
+	stores    map[seal.Role]*bent
+	ring      *ring         // the custodian's keyring
+	dealer    keyring.Admin // the dealer's keys
 }
 
 // small is a model that is quick to play with.
@@ -37,6 +38,7 @@ func small() codetest.Shape { return codetest.Shape{Bits: 256, Dimension: 64, Ma
 func newStage(t *testing.T, shape codetest.Shape, change func(*dev.Options)) *stage {
 	t.Helper()
 	s := &stage{between: new(between), matchers: new(bent), pads: new(bent), ring: new(ring)}
+	s.stores = map[seal.Role]*bent{seal.Matcher: s.matchers, seal.Custodian: s.pads}
 	s.World = world.New(t, shape, func(o *dev.Options) {
 		o.Caller = func(from, to seal.Role, c wire.Caller) wire.Caller {
 			if from != seal.Matcher || to != seal.Custodian {
@@ -47,9 +49,8 @@ func newStage(t *testing.T, shape codetest.Shape, change func(*dev.Options)) *st
 			return wire.InProcess(wire.ServeCustodian(s.between, nil), wire.Peer{Role: seal.Matcher})
 		}
 		o.Store = func(role seal.Role, inner store.Store) store.Store {
-			b := map[seal.Role]*bent{seal.Matcher: s.matchers, seal.Custodian: s.pads}[role]
-			b.Store = inner
-			return b
+			s.stores[role].Store = inner
+			return s.stores[role]
 		}
 		o.Keyring = func(role seal.Role, inner keyring.Keyring) keyring.Keyring {
 			switch role {
@@ -148,6 +149,13 @@ func (b *bent) change(reads func(store.Table, *store.Record)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reads = reads
+}
+
+// forget has servers read a table as empty, and not write it.
+func (s *stage) forget(t store.Table, servers ...seal.Role) {
+	for _, role := range servers {
+		s.stores[role].forget(t)
+	}
 }
 
 // forget has a table read as empty, and not written.
