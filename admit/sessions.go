@@ -82,18 +82,39 @@ func (t *Sessions[S]) Opened(q canon.RequestHash, id canon.SessionID, state S, e
 	return nil
 }
 
+// Look gives an open session without using it up, to check who calls. It is
+// somebody else's to wipe at any time: only what never changes may be read.
+func (t *Sessions[S]) Look(id canon.SessionID, now time.Time) (state S, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, err := t.live(id, now)
+	if err != nil {
+		return state, err
+	}
+	return s.state, nil
+}
+
+// live finds a session that was not taken. mu is held.
+func (t *Sessions[S]) live(id canon.SessionID, now time.Time) (*session[S], error) {
+	t.sweep(now)
+	s := t.byID[id]
+	if s == nil || now.After(s.expiry) {
+		return nil, fault.New(fault.UnknownSession, "session is not open at this instance")
+	}
+	if s.taken {
+		return nil, fault.New(fault.SessionUsed, "session is or was compared")
+	}
+	return s, nil
+}
+
 // Take uses a session up and gives it to the caller, who wipes it. Faults:
 // SessionUsed the second time, UnknownSession.
 func (t *Sessions[S]) Take(id canon.SessionID, now time.Time) (state S, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.sweep(now)
-	s := t.byID[id]
-	if s == nil || now.After(s.expiry) {
-		return state, fault.New(fault.UnknownSession, "session is not open at this instance")
-	}
-	if s.taken {
-		return state, fault.New(fault.SessionUsed, "session is or was compared")
+	s, err := t.live(id, now)
+	if err != nil {
+		return state, err
 	}
 	s.taken = true
 	return s.state, nil

@@ -45,6 +45,7 @@ type Custodian struct {
 	sessions *admit.Sessions[*session]
 	running  *running
 	latest   atomic.Uint32 // version of the pad key
+	oldest   atomic.Uint32 // version of the pad key that still works
 }
 
 var _ wire.Custodian = (*Custodian)(nil)
@@ -78,6 +79,7 @@ func (c *Custodian) Maintain(ctx context.Context) error {
 		return err
 	}
 	c.latest.Store(pad.Latest)
+	c.oldest.Store(max(pad.MinUse, pad.MinAvailable))
 	for _, s := range c.running.expired(now) {
 		if err := c.abandon(ctx, s); err != nil {
 			return err

@@ -131,16 +131,12 @@ func (c *Custodian) fetchPads(ctx context.Context, s *session, names []wire.Slot
 		}
 		model := s.Plan.Model(i)
 		p := held.find(name.Row, name.Counter)
-		counts := s.Usable && p != nil && p.model == model.ID()
+		// A row that was not renewed before its key version was destroyed is lost.
+		counts := s.Usable && p != nil && p.model == model.ID() && p.version >= c.oldest.Load()
 		if !counts {
 			p = c.decoyPad(name, model.ID())
 		}
 		b, err := c.pad(ctx, p, model.Bits())
-		if fault.Is(err, fault.KeyVersion) && counts {
-			// The row was not renewed before its key version was destroyed.
-			counts, p = false, c.decoyPad(name, model.ID())
-			b, err = c.pad(ctx, p, model.Bits())
-		}
 		if err != nil {
 			return nil, err
 		}

@@ -62,5 +62,8 @@ func (d *Deployment) DestroyOldPads(ctx context.Context) (min uint32, err error)
 	if err != nil {
 		return 0, err
 	}
-	return info.Latest, d.padAdmin.Destroy(ctx, keyring.Pad, info.Latest)
+	if err := d.padAdmin.Destroy(ctx, keyring.Pad, info.Latest); err != nil {
+		return 0, err
+	}
+	return info.Latest, d.CustodianRole.Maintain(ctx)
 }

@@ -27,8 +27,15 @@ func (m *Matcher) Verify(ctx context.Context, p *wire.ProbeRequest) (*wire.Verdi
 	if verdict, err := m.finished(ctx, p.Session, body); verdict != nil || err != nil {
 		return verdict, err
 	}
-	s, err := m.sessions.Take(p.Session, m.Now())
+	s, err := m.sessions.Look(p.Session, m.Now())
 	if err != nil {
+		return nil, err
+	}
+	// Only the client that the request names can use its session up.
+	if err := orders.VerifyProbe(s.Request, p.Session, sha256.Sum256(p.Sealed0), sha256.Sum256(p.Sealed1), p.Attestation, p.Signature); err != nil {
+		return nil, err
+	}
+	if s, err = m.sessions.Take(p.Session, m.Now()); err != nil {
 		return nil, err
 	}
 	r := &run{Matcher: m, session: s}
@@ -142,11 +149,8 @@ func (r *run) play(ctx context.Context, p *wire.ProbeRequest) ([]byte, error) {
 	return r.end(ctx, started)
 }
 
-// open checks the client's signature over both halves and opens this server's.
+// open opens this server's half.
 func (r *run) open(p *wire.ProbeRequest) ([]code.Code, error) {
-	if err := orders.VerifyProbe(r.Request, r.id, sha256.Sum256(p.Sealed0), sha256.Sum256(p.Sealed1), p.Attestation, p.Signature); err != nil {
-		return nil, err
-	}
 	plain, err := r.Recipients.Open(r.Context(r.id, r.expiry), p.Sealed0, r.Plan.TotalBytes(), r.Now())
 	if err != nil {
 		return nil, err

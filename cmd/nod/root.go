@@ -128,11 +128,16 @@ func (a *app) start(ctx context.Context, folder string) (*dev.Deployment, error)
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.DiscardHandler)
+	return dev.Open(ctx, dev.Options{Folder: folder, Policy: policy, Models: []*code.Model{model}, Log: a.logger()})
+}
+
+// logger writes the roles' warnings to standard error, and everything with --log.
+func (a *app) logger() *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.LevelWarn}
 	if a.loud {
-		log = slog.New(slog.NewTextHandler(a.err, nil))
+		options.Level = slog.LevelInfo
 	}
-	return dev.Open(ctx, dev.Options{Folder: folder, Policy: policy, Models: []*code.Model{model}, Log: log})
+	return slog.New(slog.NewTextHandler(a.err, options))
 }
 
 // load loads the face network, once.

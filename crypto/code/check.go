@@ -7,8 +7,9 @@ import (
 	"nod/fault"
 )
 
-// Limits of a check (docs/spec/protocol.md, section 2). Beyond 18 bits the
-// folded weights of section 5 could wrap, so MaxDomain is not a tuning knob.
+// Limits of a check (docs/spec/protocol.md, section 2). A forger who shifts the sum
+// by e has to guess 63 - v bits, v < N the trailing zeros of e: MaxDomain keeps that
+// at 46 or more. (Beyond 32 bits the folded weights of section 5 would wrap.)
 const (
 	MaxWeight = 31
 	MaxDomain = 18
