@@ -234,28 +234,29 @@ func decoys(t *testing.T, slots int) {
 	t.Logf("%d events in a verification:\n%s", len(want), strings.Join(want, "\n"))
 	var late world.Person
 	// All references have one length.
-	for name, kind := range map[string]struct {
+	for _, kind := range []struct {
+		name    string
 		who     func() world.Person
 		between func()
 	}{
-		"enrolled, seen before":         {func() world.Person { return asked(w.enrolled("citizen-1", slots), 1) }, nothing},
-		"enrolled in one slot":          {func() world.Person { return w.enrolled("citizen-2", 1) }, nothing},
-		"enrolled again":                {func() world.Person { w.enrolled("citizen-3", slots); return w.enrolled("citizen-3", slots) }, nothing},
-		"unknown":                       {func() world.Person { return w.Person("citizen-4") }, nothing},
-		"unknown, seen before":          {func() world.Person { return asked(w.Person("citizen-5"), 1) }, nothing},
-		"locked":                        {func() world.Person { return ordered(w.enrolled("citizen-6", slots), orders.Lock) }, nothing},
-		"erased":                        {func() world.Person { return ordered(w.enrolled("citizen-7", slots), orders.Erase) }, nothing},
-		"over budget":                   {func() world.Person { return asked(w.enrolled("citizen-8", slots), 3) }, nothing},
-		"over budget since the opening": {func() world.Person { late = w.enrolled("citizen-9", slots); return late }, func() { asked(late, 3) }},
-		"locked since the opening":      {func() world.Person { late = w.enrolled("citizen-a", slots); return late }, func() { ordered(late, orders.Lock) }},
-		"erased since the opening":      {func() world.Person { late = w.enrolled("citizen-b", slots); return late }, func() { ordered(late, orders.Erase) }},
+		{"enrolled, seen before", func() world.Person { return asked(w.enrolled("citizen-1", slots), 1) }, nothing},
+		{"enrolled in one slot", func() world.Person { return w.enrolled("citizen-2", 1) }, nothing},
+		{"enrolled again", func() world.Person { w.enrolled("citizen-3", slots); return w.enrolled("citizen-3", slots) }, nothing},
+		{"unknown", func() world.Person { return w.Person("citizen-4") }, nothing},
+		{"unknown, seen before", func() world.Person { return asked(w.Person("citizen-5"), 1) }, nothing},
+		{"locked", func() world.Person { return ordered(w.enrolled("citizen-6", slots), orders.Lock) }, nothing},
+		{"erased", func() world.Person { return ordered(w.enrolled("citizen-7", slots), orders.Erase) }, nothing},
+		{"over budget", func() world.Person { return asked(w.enrolled("citizen-8", slots), 3) }, nothing},
+		{"over budget since the opening", func() world.Person { late = w.enrolled("citizen-9", slots); return late }, func() { asked(late, 3) }},
+		{"locked since the opening", func() world.Person { late = w.enrolled("citizen-a", slots); return late }, func() { ordered(late, orders.Lock) }},
+		{"erased since the opening", func() world.Person { late = w.enrolled("citizen-b", slots); return late }, func() { ordered(late, orders.Erase) }},
 	} {
 		got, match := verification(kind.who(), kind.between, impostor)
 		if match {
-			t.Errorf("%s: an impostor is matched", name)
+			t.Errorf("%s: an impostor is matched", kind.name)
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("%s looks different: %s", name, difference(want, got))
+			t.Errorf("%s looks different: %s", kind.name, difference(want, got))
 		}
 	}
 	// The trace is not blind.
