@@ -1,6 +1,11 @@
 package calibrate
 
-import "nod/crypto/code"
+import (
+	"cmp"
+	"slices"
+
+	"nod/crypto/code"
+)
 
 // Attack is a way to choose one code that matches many people.
 type Attack string
@@ -22,47 +27,81 @@ type attacker struct {
 	weights []int32
 	table   []float32
 	codes   []code.Code // one a person
+	columns [][]uint64  // codes, by bit
 	bound   int32       // T of the match
-	least   float64     // M that a plausible code must reach; not used if free
+	least   float64     // M that a plausible code must reach
 	free    bool        // no plausibility check
 }
 
-// tryAttacks gives each attack's accept rate on the targets, at T = bound.
-func tryAttacks(l *learned, known, targets []code.Code, bound int32, plausible bool, least float64, seed string) map[Attack]float64 {
+// tryAttacks gives each attack's accept rate on the targets at T = bound: without
+// the plausibility check, and with it if the model asks for it, at least.
+func tryAttacks(l *learned, known, targets []code.Code, bound int32, least float64, seed string) (without, with map[Attack]float64) {
 	w := make([]float64, len(l.file.Weights))
-	a := &attacker{l: l, weights: l.model.Match().A, codes: known, bound: bound, least: least, free: !plausible}
 	for j, v := range l.file.Weights {
 		w[j] = float64(v)
 	}
-	a.table = byteTable(w)
-
+	a := &attacker{l: l, weights: l.model.Match().A, table: byteTable(w), codes: known,
+		columns: columnsOf(known, len(w)), bound: bound, free: true}
 	majority := code.NewCode(l.model.Bits())
 	for j, share := range l.share {
 		if share > 0.5 {
 			majority[j/64] |= 1 << (j % 64)
 		}
 	}
-	centres := a.cluster(64, seed)
-	cluster := a.pick(centres)
-	face := a.pick(known)
-	tried := centres
-	for _, start := range []code.Code{majority, cluster, face} {
-		if start != nil {
-			tried = append(tried, a.climb(start))
+	centres := a.byHits(a.cluster(64, seed))
+	faces := a.byHits(known)
+	starts := append([]code.Code{majority}, centres[:min(5, len(centres))]...)
+	starts = append(starts, faces[:min(2, len(faces))]...)
+	tried := append(a.climbAll(starts), starts...)
+	rates := func(a *attacker) map[Attack]float64 {
+		rate := func(c code.Code) float64 {
+			if c == nil {
+				return 0
+			}
+			return float64(a.hits(c, targets)) / float64(len(targets))
+		}
+		return map[Attack]float64{
+			Majority:  rate(a.pick([]code.Code{majority})),
+			Clusters:  rate(a.pick(centres)),
+			Optimised: rate(a.pick(tried)),
+			RealFace:  rate(a.pick(faces)),
 		}
 	}
-	rate := func(c code.Code) float64 {
-		if c == nil || !a.passes(c) {
-			return 0
+	if l.file.Plausibility == nil {
+		return rates(a), nil
+	}
+	bounded := *a
+	bounded.free, bounded.least = false, least
+	tried = append(tried, bounded.climbAll(starts)...)
+	return rates(a), rates(&bounded)
+}
+
+// climbAll climbs from every start.
+func (a *attacker) climbAll(starts []code.Code) []code.Code {
+	out := make([]code.Code, len(starts))
+	inShards(len(starts), func(_, from, to int) {
+		for i := from; i < to; i++ {
+			out[i] = a.climb(starts[i])
 		}
-		return float64(a.hits(c, targets)) / float64(len(targets))
+	})
+	return out
+}
+
+// byHits orders codes by how many known people they match, most first.
+func (a *attacker) byHits(codes []code.Code) []code.Code {
+	hits := make([]int, len(codes))
+	order := make([]int, len(codes))
+	inShards(len(codes), func(_, from, to int) {
+		for i := from; i < to; i++ {
+			order[i], hits[i] = i, a.hits(codes[i], a.codes)
+		}
+	})
+	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(hits[y], hits[x]) })
+	out := make([]code.Code, len(codes))
+	for i, at := range order {
+		out[i] = codes[at]
 	}
-	return map[Attack]float64{
-		Majority:  rate(majority),
-		Clusters:  rate(cluster),
-		Optimised: rate(a.pick(tried)),
-		RealFace:  rate(face),
-	}
+	return out
 }
 
 // mean is M(x), the plausibility of a code.
@@ -156,61 +195,63 @@ func (a *attacker) climb(start code.Code) code.Code {
 		far[i] = int32(tableDistance(a.table, c, other))
 	}
 	var mean float64
-	var v code.Int8s
 	if !a.free {
-		mean, v = a.mean(c), a.l.file.Plausibility.Weights
+		mean = a.mean(c)
 	}
-	lack := func(mean float64) float64 {
-		if a.free {
-			return 0
-		}
-		return max(0, a.least-mean)
-	}
-	// What one unit of plausibility costs, in people: all of them for the whole way
-	// from the majority code's plausibility to the bound, and more each pass.
+	// What a code lacks in plausibility costs: four times everybody for the whole
+	// way to the bound, and more each pass.
 	price := float64(len(a.codes)) / max(1, a.least) * 4
+	now := make([]float64, len(far))
 	for _, width := range []float64{0.15, 0.1, 0.07, 0.05, 0.03, 0.02} {
 		step := stepTable(a.bound, width*float64(a.bound), a.l.file.Weights)
-		flipped := 0
+		for i, d := range far {
+			now[i] = step[d]
+		}
 		for j, w := range a.weights {
 			if w == 0 {
 				continue
 			}
-			word, bit := j/64, uint(j%64)
-			mine := c[word] >> bit & 1
+			mine := c[j/64] >> (j % 64) & 1
 			var gain float64
-			for i, other := range a.codes {
-				d := far[i] + w
-				if other[word]>>bit&1 != mine {
-					d = far[i] - w
-				}
-				gain += step[d] - step[far[i]]
+			for i, d := range far {
+				gain += step[d+w*a.flip(i, j, mine)] - now[i]
 			}
 			after := mean
 			if !a.free {
-				after += float64(v[j]) * float64(1-2*int(mine))
-				gain -= price * (lack(after) - lack(mean))
+				after += float64(a.l.file.Plausibility.Weights[j]) * float64(1-2*int(mine))
+				gain -= price * (max(0, a.least-after) - max(0, a.least-mean))
 			}
 			if gain <= 0 {
 				continue
 			}
-			flipped++
 			mean = after
-			c[word] ^= 1 << bit
-			for i, other := range a.codes {
-				if other[word]>>bit&1 != mine {
-					far[i] -= w
-				} else {
-					far[i] += w
-				}
+			c[j/64] ^= 1 << (j % 64)
+			for i := range far {
+				far[i] += w * a.flip(i, j, mine)
+				now[i] = step[far[i]]
 			}
 		}
 		price *= 2
-		if flipped == 0 && width < 0.05 {
-			break
-		}
 	}
 	return c
+}
+
+// flip is 1 if flipping bit j of a code that has it as mine takes the code away
+// from person i's, and -1 if it brings it closer.
+func (a *attacker) flip(i, j int, mine uint64) int32 {
+	return 1 - 2*int32(a.columns[j][i/64]>>(i%64)&1^mine)
+}
+
+// columnsOf is the codes by bit: bit i of column j is bit j of code i.
+func columnsOf(codes []code.Code, n int) [][]uint64 {
+	columns := make([][]uint64, n)
+	for j := range columns {
+		columns[j] = make([]uint64, (len(codes)+63)/64)
+		for i, c := range codes {
+			columns[j][i/64] |= c[j/64] >> (j % 64) & 1 << (i % 64)
+		}
+	}
+	return columns
 }
 
 // stepTable is 1 / (1 + exp((d - bound) / width)) for every distance d.

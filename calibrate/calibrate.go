@@ -44,7 +44,7 @@ type Config struct {
 	Bits         int     // length of a code
 	Levels       int     // thermometers: levels a coordinate, one more than thresholds
 	Span         float64 // thermometers: outermost thresholds, in standard deviations
-	Pull         float64 // thermometers: strength of the pull towards uniform weights
+	Pull         float64 // thermometers: pull towards uniform weights, in genuine pairs
 	Near         int     // thermometers: impostor pairs to learn from, the nearest ones
 	Rotations    int     // 0 to code the features as they are
 	Rounds       int     // of a rotation: 2 or 3
@@ -58,7 +58,7 @@ type Config struct {
 // Defaults is the configuration for a kind. Dataset, Network (or Faces), Name,
 // Seed and Date are the caller's.
 func Defaults(kind Kind) Config {
-	c := Config{Kind: kind, Bits: 1024, Levels: 12, Span: 2.2, Pull: 0.3, Near: 200_000, Plausibility: true,
+	c := Config{Kind: kind, Bits: 1024, Levels: 12, Span: 2.2, Pull: 600, Near: 200_000, Plausibility: true,
 		Rounds: 2, Folds: 4, MaxImages: 4}
 	if kind == Signs {
 		c.Bits, c.Rotations, c.Plausibility = 2048, 16, false

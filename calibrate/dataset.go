@@ -68,8 +68,10 @@ func Read(ctx context.Context, path string, network face.Network, progress Progr
 }
 
 // ReadFile reads descriptors, one JSON object a line, gzipped or not: id, image,
-// and descriptor, base64 of little-endian float32. Every line is strict; all have
-// one dimension, finite values that are not all zero, and no image comes twice.
+// and descriptor, base64 of little-endian float32. No other field is allowed; all
+// have one dimension, finite values that are not all zero, and no image comes
+// twice. Faults: NotFound, BadEncoding, Truncated, Oversize, BadDimension,
+// NotFinite, ZeroVector, Conflict, TooFewFaces.
 func ReadFile(path string) (*Dataset, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -111,26 +113,29 @@ func readLines(r io.Reader) (*Dataset, error) {
 	return d, d.check()
 }
 
+// row is one line of a file of descriptors.
+type row struct {
+	ID         string `json:"id"`
+	Image      string `json:"image"`
+	Descriptor []byte `json:"descriptor"`
+}
+
 func readLine(line []byte) (Photo, error) {
-	var row struct {
-		ID         string `json:"id"`
-		Image      string `json:"image"`
-		Descriptor []byte `json:"descriptor"`
-	}
+	var r row
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&row); err != nil {
+	if err := dec.Decode(&r); err != nil {
 		return Photo{}, fault.New(fault.BadEncoding, "%w", err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return Photo{}, fault.New(fault.Oversize, "more than one object")
 	}
-	if row.ID == "" || row.Image == "" || len(row.Descriptor)%4 != 0 {
+	if r.ID == "" || r.Image == "" || len(r.Descriptor)%4 != 0 {
 		return Photo{}, fault.New(fault.BadEncoding, "id, image and a descriptor of float32 are needed")
 	}
-	p := Photo{Identity: row.ID, Image: row.Image, Features: make([]float32, len(row.Descriptor)/4)}
+	p := Photo{Identity: r.ID, Image: r.Image, Features: make([]float32, len(r.Descriptor)/4)}
 	for i := range p.Features {
-		p.Features[i] = math.Float32frombits(binary.LittleEndian.Uint32(row.Descriptor[4*i:]))
+		p.Features[i] = math.Float32frombits(binary.LittleEndian.Uint32(r.Descriptor[4*i:]))
 	}
 	return p, nil
 }

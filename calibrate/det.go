@@ -90,7 +90,7 @@ func detGrid(b *strings.Builder) {
 		(detTop+detBottom)/2, (detTop+detBottom)/2)
 }
 
-// detCurve draws one curve, up to where it leaves the frame or what was measured.
+// detCurve draws one curve, as far as it is in the frame and was measured.
 func detCurve(b *strings.Builder, t *trials, colour, dash string) {
 	var points []string
 	for step := 0; ; step++ {
@@ -103,7 +103,10 @@ func detCurve(b *strings.Builder, t *trials, colour, dash string) {
 		if !ok {
 			continue
 		}
-		miss := max(math.Log10(max(1-below(t.genuine, threshold), 1e-9)), fnmrLow)
+		miss := math.Log10(1 - below(t.genuine, threshold))
+		if miss < fnmrLow {
+			continue
+		}
 		points = append(points, fmt.Sprintf("%.1f,%.1f", detX(e), detY(miss)))
 	}
 	fmt.Fprintf(b, "<polyline points='%s' fill='none' stroke='%s' stroke-width='2'%s/>\n", strings.Join(points, " "), colour, dash)

@@ -1,7 +1,6 @@
 package calibrate
 
 import (
-	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -87,7 +86,7 @@ type candidate struct {
 }
 
 // thermometers learns weights for thermometers on all coordinates, keeps the
-// c.Bits best bits by weight times variance, and learns theirs again.
+// c.Bits best bits, and learns theirs again.
 func (l *learned) thermometers(ctx context.Context, c *Config, g *people, train []int, projection *code.Projection) error {
 	candidates := spread(c, g, train, projection)
 	if len(candidates) < c.Bits {
@@ -191,24 +190,6 @@ func sharesOf(codes []code.Code, n int) []float64 {
 		share[j] /= count
 	}
 	return share
-}
-
-// best is the n candidates of greatest weight times variance, in their order.
-func best(candidates []candidate, weights, share []float64, n int) []candidate {
-	order := make([]int, len(candidates))
-	worth := make([]float64, len(candidates))
-	for j := range order {
-		order[j] = j
-		worth[j] = weights[j] * share[j] * (1 - share[j])
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(worth[b], worth[a]) })
-	order = order[:n]
-	slices.Sort(order)
-	out := make([]candidate, n)
-	for i, j := range order {
-		out[i] = candidates[j]
-	}
-	return out
 }
 
 // integers scales weights into 0..31 and rounds them. Weights above the range are

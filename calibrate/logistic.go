@@ -21,13 +21,14 @@ type pair struct {
 // offset - D, with D the sum of positive weights over the bits that differ.
 // Genuine and impostor pairs count for half each, however many there are.
 //
-// Weights are scale exp(u_j), and pull times the mean of u_j^2 is added to the
-// loss: it keeps weights positive and pulls them towards uniform.
+// Weights are scale exp(u_j), and pull / (genuine pairs) times the mean of u_j^2 is
+// added to the loss. So weights are positive and are pulled towards uniform, the
+// less the more pairs speak against it.
 type regression struct {
 	codes []code.Code
 	pairs []pair
-	n     int // bits
-	pull  float64
+	n     int     // bits
+	pull  float64 // over the number of genuine pairs
 
 	weightOf [2]float64 // of one impostor, one genuine pair
 	sums     [][]float32
@@ -39,7 +40,7 @@ type regression struct {
 // newRegression prepares to learn the weights of codes of n bits, the last words
 // of which may be padded.
 func newRegression(codes []code.Code, pairs []pair, n int, pull float64) *regression {
-	r := &regression{codes: codes, pairs: pairs, n: n, pull: pull, slope: make([]float64, n+2)}
+	r := &regression{codes: codes, pairs: pairs, n: n, slope: make([]float64, n+2)}
 	var count [2]int
 	for _, p := range pairs {
 		count[kind(p)]++
@@ -47,6 +48,7 @@ func newRegression(codes []code.Code, pairs []pair, n int, pull float64) *regres
 	for k := range count {
 		r.weightOf[k] = 0.5 / float64(count[k])
 	}
+	r.pull = pull / float64(count[1])
 	return r
 }
 

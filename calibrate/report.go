@@ -222,30 +222,30 @@ func (r *Report) findPlausibility(folds []*foldResult) {
 	}
 }
 
-// attack tries the attacks on each fold's people left out, at 1e-3 and 1e-4.
+// attack tries the attacks on each fold's people left out, at 1e-2, 1e-3, 1e-4.
 func (r *Report) attack(ctx context.Context, c *Config, folds []*foldResult) error {
-	for _, k := range []int{1, 2} {
+	for k, class := range classes[:3] {
 		without, with := map[Attack]float64{}, map[Attack]float64{}
 		total := 0.0
 		for _, f := range folds {
-			t := int32(r.bounds[k].relative * f.expect)
+			least := 0.0
+			if c.Plausibility {
+				least = math.Floor(r.least * f.meanPlausibility())
+			}
+			t := int32(math.Floor(r.bounds[k].relative * f.expect))
+			free, bounded := tryAttacks(f.learned, f.known, f.targets, t, least, c.Seed)
 			n := float64(len(f.targets))
 			total += n
-			for a, rate := range tryAttacks(f.learned, f.known, f.targets, t, false, 0, c.Seed) {
-				without[a] += n * rate
-			}
-			if c.Plausibility {
-				least := math.Floor(r.least * f.meanPlausibility())
-				for a, rate := range tryAttacks(f.learned, f.known, f.targets, t, true, least, c.Seed) {
-					with[a] += n * rate
-				}
+			for _, a := range attacks {
+				without[a] += n * free[a]
+				with[a] += n * bounded[a]
 			}
 			if err := cancelled(ctx); err != nil {
 				return err
 			}
 		}
 		for _, a := range attacks {
-			s := AttackStudy{Attack: a, FMR: classes[k], Without: without[a] / total}
+			s := AttackStudy{Attack: a, FMR: class, Without: without[a] / total}
 			if c.Plausibility {
 				v := with[a] / total
 				s.With = &v

@@ -127,6 +127,9 @@ func (m *Model) Outlier(features ...[]float32) (index int, found bool, err error
 			best, index, found = total, farthest, far > m.MaxApart()
 		}
 	}
+	if !found {
+		index = 0
+	}
 	return index, found, nil
 }
 
