@@ -34,7 +34,6 @@ func (r *Report) WriteText(w io.Writer) error {
 	r.writeThresholds(&b)
 	r.writeBounds(&b)
 	r.writeAttacks(&b)
-	fmt.Fprintf(&b, "\nmodel %v\n", r.ID)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

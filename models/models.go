@@ -16,7 +16,7 @@ var dlibResNet []byte
 var standard []byte
 
 // Default is dlib-resnet-v1: 1,024 weighted bits of the features of face/dlib. It
-// is what `make model` writes.
+// is what the command in docs/spec/models.md, section 6, writes.
 func Default() (*code.Model, error) { return code.Parse(dlibResNet) }
 
 // DefaultPolicy is standard: one slot of dlib-resnet-v1 at FMR 1e-3.
