@@ -37,7 +37,8 @@ build: system ## bin/nod (dlib's part compiles for two minutes, once)
 demo: setup build ## enrol two people, verify photos of them, show who holds what
 	bin/nod demo
 
-test: setup ## all tests, with the race detector
+test: setup ## all tests, with the race detector (but for 100,000 comparisons)
+	go test -timeout 10m ./benchmarks/...
 	go test -race -shuffle=on -timeout 10m $(PKG)
 
 lint: system ## golangci-lint, pinned

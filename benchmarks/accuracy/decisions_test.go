@@ -1,3 +1,5 @@
+//go:build !race
+
 // Package accuracy holds the accuracy claims of the README to real data.
 package accuracy_test
 
