@@ -168,9 +168,9 @@ func TestRunRefuses(t *testing.T) {
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	for name, c := range map[string]struct {
-		change func(c *Config)
-		ctx    context.Context
-		want   fault.Code
+		change  func(c *Config)
+		stopped bool
+		want    fault.Code
 	}{
 		"no file":       {change: func(c *Config) { c.Dataset = "nowhere" }, want: fault.NotFound},
 		"no network":    {change: func(c *Config) { c.Dataset = t.TempDir() }, want: fault.NetworkMissing},
@@ -187,15 +187,15 @@ func TestRunRefuses(t *testing.T) {
 		"name":          {change: func(c *Config) { c.Name = "A b" }, want: fault.BadEncoding},
 		"date":          {change: func(c *Config) { c.Date = "today" }, want: fault.BadEncoding},
 		"text":          {change: func(c *Config) { c.Text = "<x>" }, want: fault.BadEncoding},
-		"stopped":       {change: func(*Config) {}, ctx: stopped, want: fault.Cancelled},
+		"stopped":       {change: func(*Config) {}, stopped: true, want: fault.Cancelled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := smallConfig()
 			config.Dataset = good
 			c.change(&config)
-			ctx := c.ctx
-			if ctx == nil {
-				ctx = t.Context()
+			ctx := t.Context()
+			if c.stopped {
+				ctx = stopped
 			}
 			if _, err := Run(ctx, config, nil); !fault.Is(err, c.want) {
 				t.Errorf("%v, want %s", err, c.want)

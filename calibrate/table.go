@@ -43,9 +43,9 @@ func table(b *strings.Builder, title string, rows [][]string) {
 	fmt.Fprintf(b, "\n%s\n", title)
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(t, "  "+strings.Join(row, "\t"))
+		_, _ = fmt.Fprintln(t, "  "+strings.Join(row, "\t")) // to memory
 	}
-	_ = t.Flush() // to memory
+	_ = t.Flush()
 }
 
 func (r *Report) writeAccuracy(b *strings.Builder, title string, count func(Accuracy) int, of func(Rate) Estimate) {

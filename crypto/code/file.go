@@ -3,6 +3,7 @@ package code
 import (
 	"math"
 	"regexp"
+	"strings"
 
 	"nod/crypto/canon"
 	"nod/fault"
@@ -103,8 +104,6 @@ func ParseFile(data []byte) (*File, error) {
 
 var (
 	namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
-	// Plain text has one JSON form in every library: nothing in it needs an escape.
-	textPattern = regexp.MustCompile("^[ !#-%'-;=?-\\[\\]-~]{0,1000}$")
 	datePattern = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 )
 
@@ -228,7 +227,7 @@ func (f *File) checkBounds() error {
 
 func (c *Calibration) check() error {
 	switch {
-	case !textPattern.MatchString(c.Text) || !textPattern.MatchString(c.Seed):
+	case !plain(c.Text) || !plain(c.Seed):
 		return fault.New(fault.BadEncoding, "model: calibration text is not plain text of at most %d bytes", MaxText)
 	case c.Identities < 0 || c.Images < 0 || c.Genuine < 0 || c.Impostor < 0:
 		return fault.New(fault.OutOfRange, "model: calibration counts below zero")
@@ -236,6 +235,17 @@ func (c *Calibration) check() error {
 		return fault.New(fault.BadEncoding, "model: calibration date is not YYYY-MM-DD")
 	}
 	return nil
+}
+
+// plain tells whether a text has one JSON form in every library: printable ASCII
+// of which nothing needs an escape.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || strings.IndexByte("\"\\<>&", s[i]) >= 0 {
+			return false
+		}
+	}
+	return len(s) <= MaxText
 }
 
 func outside(v, limit int32) bool { return v > limit || v < -limit }
