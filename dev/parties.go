@@ -92,10 +92,19 @@ func (d *Deployment) outside(p *parties) {
 	d.Bureau = p.bureau
 }
 
+// bundleFile is the trust bundle, written once the roles' keys are there.
+const bundleFile = "bundle.json"
+
+// Exists reports whether a folder holds an embedded deployment.
+func Exists(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, bundleFile))
+	return err == nil
+}
+
 // openBundle pins the three identity keys. A bundle that is there must name the
 // keys of the keyrings: the folders belong together.
 func openBundle(ctx context.Context, o *Options, roles map[seal.Role]*role) (*seal.Bundle, error) {
-	path := filepath.Join(o.Folder, "bundle.json")
+	path := filepath.Join(o.Folder, bundleFile)
 	data, err := os.ReadFile(path)
 	if err == nil {
 		return seal.ParseBundle(data)

@@ -101,6 +101,10 @@ const (
 	SessionGone    Code = "session_gone"    // the request's session ended, or was at an instance that is gone
 	Overloaded     Code = "overloaded"      // too much at once
 	RowMismatch    Code = "row_mismatch"    // the two servers do not hold the same row
+	// The command line.
+	Usage        Code = "usage"         // the command line is not as the help says
+	NoDeployment Code = "no_deployment" // no embedded deployment in the folder
+
 	// Processes.
 	Cancelled Code = "cancelled" // the caller's deadline passed or it gave up
 )
@@ -197,7 +201,10 @@ var catalogue = map[Code]entry{
 	SessionGone:    {Unavailable, "make a new request"},
 	Overloaded:     {Unavailable, "try again later"},
 	RowMismatch:    {Refused, "enrol the citizen again"},
-	Cancelled:      {Unavailable, "try again"},
+	Usage:          {Refused, "see nod --help, or nod COMMAND --help"},
+	NoDeployment:   {Refused, "enrol somebody first, or give the right folder with --data"},
+
+	Cancelled: {Unavailable, "try again"},
 }
 
 // Class is the code's class; Internal if it is not in the catalogue.

@@ -36,8 +36,8 @@ or a file of descriptors, one JSON object a line (id, image, descriptor = base64
 little-endian float32), gzipped or not.
 
 The error rates are measured on people left out of the learning, in folds of people.
-Then the final model is learned from everything. The same data set and seed give the
-same file, byte for byte.
+Then the final model is learned from everything. The same data set, seed, name and date
+give the same file, byte for byte.
 
 Beside the model a DET curve (SVG) is written, with the open comparison of the features
 beside the code's. The report is printed, with --json for programs.`,
@@ -106,6 +106,9 @@ func (a *app) calibrate(ctx context.Context, f calibration) error {
 		}
 		c.Faces, c.Network = network, canon.Digest{}
 	}
+	if err := writable(f.out, f.det); err != nil {
+		return err
+	}
 	report, err := calibrate.Run(ctx, c, a.progress())
 	if err != nil {
 		return err
@@ -123,6 +126,22 @@ func (a *app) calibrate(ctx context.Context, f calibration) error {
 		return fault.New(fault.Unexpected, "output: %w", err)
 	}
 	a.say("\nmodel %s\nwritten to %s; DET curve in %s", report.ID, f.out, f.det)
+	return nil
+}
+
+// writable checks before hours of work that its results can be written.
+func writable(model, det string) error {
+	if filepath.Clean(model) == filepath.Clean(det) {
+		return fault.New(fault.Usage, "--out and --det are the same file")
+	}
+	for _, path := range []string{model, det} {
+		probe, err := os.CreateTemp(filepath.Dir(path), ".nod-")
+		if err != nil {
+			return fault.New(fault.Usage, "cannot write to the folder of %s: %w", path, err)
+		}
+		_ = probe.Close()
+		_ = os.Remove(probe.Name())
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,8 +28,7 @@ The deployment ends with the input (Ctrl-D), or with "exit".`,
 }
 
 func (a *app) dev(ctx context.Context) error {
-	_, err := a.open(ctx)
-	if err != nil {
+	if _, err := a.create(ctx); err != nil {
 		return err
 	}
 	if _, err := a.load(); err != nil {
@@ -46,25 +46,61 @@ help, exit.`, a.data)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go a.maintain(ctx)
-	lines := bufio.NewScanner(a.in)
+	lines := a.lines(ctx)
 	for {
 		a.prompt()
-		if !lines.Scan() || ctx.Err() != nil {
-			a.say("")
-			return lines.Err()
+		var line string
+		var more bool
+		select {
+		case <-ctx.Done():
+			return nil
+		case line, more = <-lines:
 		}
-		words := strings.Fields(lines.Text())
+		words := strings.Fields(line)
 		switch {
+		case !more:
+			a.say("")
+			return nil
 		case len(words) == 0:
 			continue
 		case words[0] == "exit" || words[0] == "quit":
 			return nil
-		case words[0] == "dev" || words[0] == "demo":
-			a.exit(fault.New(fault.NotAllowed, "%s inside dev", words[0]))
+		case !slices.Contains([]string{"enrol", "verify", "renew", "erase", "help"}, words[0]):
+			a.exit(fault.New(fault.Usage, "commands here are enrol, verify, renew, erase, help, exit"))
+			continue
+		case slices.ContainsFunc(words, startsNew):
+			a.exit(fault.New(fault.Usage, "--data and --cache are those of nod dev"))
 			continue
 		}
 		a.command(ctx, words)
 	}
+}
+
+// startsNew reports whether a word asks for another folder than the running one.
+func startsNew(word string) bool {
+	return strings.HasPrefix(word, "--data") || strings.HasPrefix(word, "--cache")
+}
+
+// maxLine is the longest line that the prompt takes.
+const maxLine = 1 << 20
+
+// lines reads the input until it or ctx ends. It is the one that waits: the prompt
+// can leave at once.
+func (a *app) lines(ctx context.Context) <-chan string {
+	out := make(chan string)
+	go func() {
+		defer close(out)
+		scanner := bufio.NewScanner(a.in)
+		scanner.Buffer(nil, maxLine)
+		for scanner.Scan() {
+			select {
+			case out <- scanner.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
 }
 
 // command runs one line. The deployment stays.

@@ -17,8 +17,11 @@ func (a *app) enrolCommand() *cobra.Command {
 		Short: "Store a citizen's template, out of one or several photos",
 		Long: `Makes one template out of all the photos, splits and seals it, and has both servers
 store their halves. More photos make a better template: give every photo there is.
-CITIZEN is the citizen's reference, such as a number; it is stored by neither server.
-A citizen who is enrolled already is enrolled anew.`,
+At most 32 photos; one that clearly shows somebody else than the others is refused, but
+two people who look alike may pass, so check whose photos these are.
+
+CITIZEN is the citizen's reference, such as a number: 1 to 128 ASCII characters without
+space. Neither server stores it. A citizen who is enrolled already is enrolled anew.`,
 		Example: "  nod enrol 4711 obama.jpg\n  nod enrol 4711 2019.jpg 2023.jpg passport.png",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -37,7 +40,7 @@ func (a *app) enrol(ctx context.Context, reference string, paths []string) error
 		return err
 	}
 	defer features.Wipe()
-	d, err := a.open(ctx)
+	d, err := a.create(ctx)
 	if err != nil {
 		return err
 	}

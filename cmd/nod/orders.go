@@ -54,6 +54,10 @@ func (a *app) erase(ctx context.Context, reference string) error {
 	if a.json {
 		a.print(map[string]any{"removed": replaced(statements), "receipt": done.Receipt})
 	}
+	if replaced(statements) == 0 {
+		a.say("nothing was stored under this reference (is it right?); both servers signed the receipt")
+		return nil
+	}
 	a.say("erased: the matcher removed %d template(s), the custodian %d salt(s); both signed the receipt",
 		len(statements[0].Removed), len(statements[1].Removed))
 	return nil

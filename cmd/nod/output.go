@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -12,13 +15,25 @@ import (
 	"nod/fault"
 )
 
+// output is standard output, and remembers that it failed.
+type output struct {
+	w      io.Writer
+	failed error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if err != nil && o.failed == nil {
+		o.failed = err
+	}
+	return n, err
+}
+
 // print writes v as one line of JSON.
 func (a *app) print(v any) {
 	encoder := json.NewEncoder(a.out)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		fmt.Fprintf(a.err, "nod: output: %v\n", err)
-	}
+	_ = encoder.Encode(v) // output remembers a failure
 }
 
 func (a *app) say(format string, args ...any) {
@@ -48,18 +63,25 @@ func readPhotos(paths []string) (photos [][]byte, err error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			return photos, fault.New(fault.NotFound, "photo: %w", err)
+			return photos, unreadable(err)
 		}
 		if !info.Mode().IsRegular() || info.Size() > face.MaxPhoto {
 			return photos, fault.New(fault.BadPhoto, "%s is not a file of at most %d bytes", path, face.MaxPhoto)
 		}
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return photos, fault.New(fault.NotFound, "photo: %w", err)
+			return photos, unreadable(err)
 		}
 		photos = append(photos, data)
 	}
 	return photos, nil
+}
+
+func unreadable(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.NotFound, "photo: %w", err)
+	}
+	return fault.New(fault.BadPhoto, "cannot be read: %w", err)
 }
 
 func wipePhotos(photos [][]byte) {

@@ -27,7 +27,7 @@ type app struct {
 	json  bool
 	loud  bool
 	in    io.Reader
-	out   io.Writer
+	out   *output
 	err   io.Writer
 
 	deployment *dev.Deployment // opened once
@@ -36,14 +36,20 @@ type app struct {
 
 // run is main without the process around it.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	a := &app{data: "data", cache: defaultCache(), in: in, out: out, err: errs}
+	a := &app{data: "data", cache: defaultCache(), in: in, out: &output{w: out}, err: errs}
 	defer a.close()
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)
-	root.SetOut(out)
+	root.SetOut(a.out)
 	root.SetErr(errs)
-	return a.exit(root.ExecuteContext(ctx))
+	code := a.exit(root.ExecuteContext(ctx))
+	if a.out.failed != nil {
+		// What was to be printed is lost: a receipt, or a verdict.
+		fmt.Fprintf(errs, "nod: output: %v\n", a.out.failed)
+		return exitFailed
+	}
+	return code
 }
 
 // exit renders an error, once, and gives the exit code.
@@ -54,14 +60,17 @@ func (a *app) exit(err error) int {
 	case errors.Is(err, errNoMatch):
 		return exitNoMatch
 	}
-	code := fault.CodeOf(err)
-	if a.json {
-		a.print(map[string]any{"error": code, "detail": err.Error(), "do": code.Do()})
-	} else {
-		fmt.Fprintf(a.err, "nod: %v\n", err)
-	}
 	var f *fault.Error
-	if errors.As(err, &f) && code.Class() == fault.NotCompared {
+	if !errors.As(err, &f) {
+		// Not a fault of Nod: the command line could not be read.
+		f = &fault.Error{Code: fault.Usage, Detail: err.Error()}
+	}
+	if a.json {
+		a.print(map[string]any{"error": f.Code, "detail": f.Detail, "do": f.Code.Do()})
+	} else {
+		fmt.Fprintf(a.err, "nod: %v\n", f)
+	}
+	if f.Code.Class() == fault.NotCompared {
 		return exitNotCompared
 	}
 	return exitFailed
@@ -109,14 +118,24 @@ func defaultCache() string {
 	return filepath.Join(home, ".cache", "nod")
 }
 
-// open starts the embedded deployment in the data folder, once.
-func (a *app) open(ctx context.Context) (*dev.Deployment, error) {
+// create starts the embedded deployment in the data folder, made if it is not
+// there, once.
+func (a *app) create(ctx context.Context) (*dev.Deployment, error) {
 	if a.deployment != nil {
 		return a.deployment, nil
 	}
 	d, err := a.start(ctx, a.data)
 	a.deployment = d
 	return d, err
+}
+
+// open is create for a folder that must be there: an answer out of a new, empty
+// deployment would be a no that looks like any other.
+func (a *app) open(ctx context.Context) (*dev.Deployment, error) {
+	if a.deployment == nil && !dev.Exists(a.data) {
+		return nil, fault.New(fault.NoDeployment, "nothing in the folder %q", a.data)
+	}
+	return a.create(ctx)
 }
 
 func (a *app) start(ctx context.Context, folder string) (*dev.Deployment, error) {

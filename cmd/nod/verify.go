@@ -19,7 +19,12 @@ the relying party checks the verdict that both signed. Several photos or frames 
 fused into one probe.
 
 The answer is yes (exit code 0) or no (1). A citizen who is unknown, locked, erased or
-out of attempts gets a no like any other.`,
+out of attempts gets a no like any other: after 5 no-matches in a row every answer is no
+for 30 minutes, and longer each time; after 50 in 30 days until the bureau lifts it.
+
+FMR class is the false match rate that the policy's bound was calibrated for: 1e-3 is one
+stranger in a thousand. With --json, the request and the verdict are given too; the
+request holds the citizen's reference.`,
 		Example: "  nod verify 4711 selfie.jpg\n  nod verify 4711 frame1.jpg frame2.jpg --json",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -45,7 +45,7 @@ func (s *scene) run(m *messages, tamper func(int)) ([2]Outcome, error) {
 // Every bit of every message flipped: abort, always.
 func TestFlipEveryMessageBit(t *testing.T) {
 	r := rand.New(rand.NewPCG(21, 1))
-	check := testCheck(t, r, 1024, 0, 31)
+	check := testCheck(t, r, flipBits, 0, 31)
 	for _, yes := range []bool{false, true} {
 		s := newScene(t, r, check, yes)
 		m := new(messages)
@@ -99,7 +99,7 @@ func TestFlipEveryMessageBit(t *testing.T) {
 		}
 		t.Logf("honest verdict %v: bits flipped in M1 %d, M2 %d, M3 %d, M4 %d: all aborted",
 			yes, count[1], count[2], count[3], count[4])
-		for step, want := range map[int]int{1: 1024, 2: 1024 + 128, 3: 256, 4: 128} {
+		for step, want := range map[int]int{1: flipBits, 2: flipBits + 128, 3: 256, 4: 128} {
 			if count[step] != want {
 				t.Errorf("message %d: %d bits flipped, want %d", step, count[step], want)
 			}
@@ -110,7 +110,7 @@ func TestFlipEveryMessageBit(t *testing.T) {
 // Every message of one session in the place of the same message of another.
 func TestSwapMessagesBetweenSessions(t *testing.T) {
 	r := rand.New(rand.NewPCG(22, 1))
-	check := testCheck(t, r, 1024, 0, 31)
+	check := testCheck(t, r, flipBits, 0, 31)
 	for range 50 {
 		a, b := newScene(t, r, check, true), newScene(t, r, check, true)
 		other := new(messages)
@@ -148,7 +148,7 @@ func TestSwapMessagesBetweenSessions(t *testing.T) {
 // of a stored half no longer fits the dealer's list.
 func TestFlipEveryByteOfHalves(t *testing.T) {
 	r := rand.New(rand.NewPCG(23, 1))
-	check := testCheck(t, r, 1024, 0, 31)
+	check := testCheck(t, r, flipBits, 0, 31)
 	for _, yes := range []bool{false, true} {
 		for party := range 2 {
 			s := newScene(t, r, check, yes)
@@ -183,7 +183,7 @@ func TestFlipEveryByteOfHalves(t *testing.T) {
 				x.expansion[at] ^= 1 << bit
 				x.refresh()
 				want, kind := s.honest, "honest verdict, no part in the run"
-				if at < l.r+128 {
+				if at < l.r+flipBits/8 {
 					u := s.u.Clone()
 					u[at/8] ^= 1 << (uint(at%8)*8 + bit)
 					want, kind = Outcome(check.Distance(u) < s.bound), "verdict of a changed probe (a bit of r)"
@@ -195,8 +195,8 @@ func TestFlipEveryByteOfHalves(t *testing.T) {
 				}
 				expanded[got]++
 			}
-			if n := expanded["verdict of a changed probe (a bit of r)"]; n != 128 {
-				t.Errorf("%d bytes of r gave the verdict of a changed probe, want all 128", n)
+			if n := expanded["verdict of a changed probe (a bit of r)"]; n != flipBits/8 {
+				t.Errorf("%d bytes of r gave the verdict of a changed probe, want all %d", n, flipBits/8)
 			}
 			t.Logf("honest verdict %v, party %d (%d bits of c set): stored half, by byte: %v; expanded half: %v",
 				yes, party, popcount(c), stored, expanded)
