@@ -20,7 +20,7 @@ import (
 // TestRunIsReproducible: neither the order of the file nor the number of
 // processors changes a byte.
 func TestRunIsReproducible(t *testing.T) {
-	set := crowd(rand.New(rand.NewPCG(2, 2)), 0, 110)
+	set := crowd(rand.New(rand.NewPCG(2, 2)), 0, 130)
 	var first *Report
 	for i, processors := range []int{1, 4} {
 		before := runtime.GOMAXPROCS(processors)
