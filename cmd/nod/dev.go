@@ -69,16 +69,21 @@ help, exit.`, a.data)
 			a.exit(fault.New(fault.Usage, "commands here are enrol, verify, renew, erase, help, exit"))
 			continue
 		case slices.ContainsFunc(words, startsNew):
-			a.exit(fault.New(fault.Usage, "--data and --cache are those of nod dev"))
+			a.exit(fault.New(fault.Usage, "folders, model and policy are those of nod dev"))
 			continue
 		}
 		a.command(ctx, words)
 	}
 }
 
-// startsNew reports whether a word asks for another folder than the running one.
+// startsNew reports whether a word asks for another deployment than the running one.
 func startsNew(word string) bool {
-	return strings.HasPrefix(word, "--data") || strings.HasPrefix(word, "--cache")
+	for _, flag := range []string{"--data", "--cache", "--model", "--policy"} {
+		if strings.HasPrefix(word, flag) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxLine is the longest line that the prompt takes.

@@ -22,13 +22,15 @@ import (
 
 // app is what every command works with.
 type app struct {
-	data  string
-	cache string
-	json  bool
-	loud  bool
-	in    io.Reader
-	out   *output
-	err   io.Writer
+	data   string
+	cache  string
+	model  string // file, or "" for the one that Nod comes with
+	policy string
+	json   bool
+	loud   bool
+	in     io.Reader
+	out    *output
+	err    io.Writer
 
 	deployment *dev.Deployment // opened once
 	network    face.Network    // loaded once
@@ -99,6 +101,8 @@ Exit codes: 0 match (or done), 1 no match, 2 could not compare, 3 refused or fai
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.data, "data", a.data, "folder of the embedded deployment; made if it is not there")
 	flags.StringVar(&a.cache, "cache", a.cache, "folder of the face networks and the demo's photos (make setup fills it)")
+	flags.StringVar(&a.model, "model", a.model, "model file of nod calibrate; by default the one that Nod comes with")
+	flags.StringVar(&a.policy, "policy", a.policy, "policy file that names the model; goes with --model")
 	flags.BoolVar(&a.json, "json", a.json, "print JSON, for programs")
 	flags.BoolVar(&a.loud, "log", a.loud, "print the roles' logs to standard error")
 	root.AddCommand(a.demoCommand(), a.devCommand(), a.enrolCommand(), a.verifyCommand(),
@@ -139,15 +143,47 @@ func (a *app) open(ctx context.Context) (*dev.Deployment, error) {
 }
 
 func (a *app) start(ctx context.Context, folder string) (*dev.Deployment, error) {
-	model, err := models.Default()
-	if err != nil {
-		return nil, err
-	}
-	policy, err := models.DefaultPolicy()
+	model, policy, err := a.rules()
 	if err != nil {
 		return nil, err
 	}
 	return dev.Open(ctx, dev.Options{Folder: folder, Policy: policy, Models: []*code.Model{model}, Log: a.logger()})
+}
+
+// rules are the model and the policy to compare by.
+func (a *app) rules() (*code.Model, *code.Policy, error) {
+	if (a.model == "") != (a.policy == "") {
+		return nil, nil, fault.New(fault.Usage, "--model and --policy go together (docs/spec/models.md)")
+	}
+	if a.model == "" {
+		model, err := models.Default()
+		if err != nil {
+			return nil, nil, err
+		}
+		policy, err := models.DefaultPolicy()
+		return model, policy, err
+	}
+	data, err := readFile(a.model)
+	if err != nil {
+		return nil, nil, err
+	}
+	model, err := code.Parse(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	if data, err = readFile(a.policy); err != nil {
+		return nil, nil, err
+	}
+	policy, err := code.ParsePolicy(data)
+	return model, policy, err
+}
+
+func readFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fault.New(fault.NotFound, "%w", err)
+	}
+	return data, nil
 }
 
 // logger writes the roles' warnings to standard error, and everything with --log.
