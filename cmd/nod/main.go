@@ -20,15 +20,15 @@ const (
 	exitFailed      = 3 // refused, or failed
 )
 
-func main() {
+func main() { os.Exit(start()) }
+
+func start() int {
 	// A reader that goes away is an output that failed, not a reason to leave
 	// things lying about.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }
 
 // errNoMatch ends a command with exitNoMatch; its output was printed.

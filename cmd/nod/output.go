@@ -38,7 +38,7 @@ func (a *app) print(v any) {
 
 func (a *app) say(format string, args ...any) {
 	if !a.json {
-		fmt.Fprintf(a.out, format+"\n", args...)
+		_, _ = fmt.Fprintf(a.out, format+"\n", args...)
 	}
 }
 

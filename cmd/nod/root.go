@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	code := a.exit(root.ExecuteContext(ctx))
 	if a.out.failed != nil {
 		// What was to be printed is lost: a receipt, or a verdict.
-		fmt.Fprintf(errs, "nod: output: %v\n", a.out.failed)
+		_, _ = fmt.Fprintf(errs, "nod: output: %v\n", a.out.failed)
 		return exitFailed
 	}
 	return code
@@ -70,7 +70,7 @@ func (a *app) exit(err error) int {
 	if a.json {
 		a.print(map[string]any{"error": f.Code, "detail": f.Detail, "do": f.Code.Do()})
 	} else {
-		fmt.Fprintf(a.err, "nod: %v\n", f)
+		_, _ = fmt.Fprintf(a.err, "nod: %v\n", f)
 	}
 	if f.Code.Class() == fault.NotCompared {
 		return exitNotCompared
@@ -214,7 +214,7 @@ func (a *app) stop() {
 		return
 	}
 	if err := a.deployment.Close(); err != nil {
-		fmt.Fprintf(a.err, "nod: while stopping: %v\n", err)
+		_, _ = fmt.Fprintf(a.err, "nod: while stopping: %v\n", err)
 	}
 	a.deployment = nil
 }
@@ -223,7 +223,7 @@ func (a *app) close() {
 	a.stop()
 	if a.network != nil {
 		if err := a.network.Close(); err != nil {
-			fmt.Fprintf(a.err, "nod: while stopping: %v\n", err)
+			_, _ = fmt.Fprintf(a.err, "nod: while stopping: %v\n", err)
 		}
 	}
 }
