@@ -33,7 +33,7 @@ func NewDealer(check *code.Check, channel canon.ChannelID) *Dealer {
 		commit:  newCommitment(channel),
 	}
 	for p, l := range d.layouts {
-		d.half[p] = make([]byte, l.expanded)
+		d.half[p] = make([]byte, l.expanded, roundUp(l.expanded))
 	}
 	return d
 }
@@ -43,8 +43,8 @@ func NewDealer(check *code.Check, channel canon.ChannelID) *Dealer {
 // and is overwritten. Both seeds are uniform and used for this index only.
 func (d *Dealer) Deal(index uint64, seeds *[2]prg.Seed, corrections *[2][]byte) {
 	l0, l1 := &d.layouts[0], &d.layouts[1]
-	seeds[0].Expand(d.half[0])
-	seeds[1].Expand(d.half[1])
+	seeds[0].Expand(d.half[0][:cap(d.half[0])])
+	seeds[1].Expand(d.half[1][:cap(d.half[1])])
 	h0, h1 := d.half[0], d.half[1]
 	c0, c1 := corrections[0][:l0.corrections], corrections[1][:l1.corrections]
 
@@ -101,8 +101,8 @@ func foldWord(r uint64, a *[64]int32, m0, m1 uint64, b0 *[256]byte, t0, t1 *[512
 
 // Wipe overwrites what the last correlation left behind.
 func (d *Dealer) Wipe() {
-	clear(d.half[0])
-	clear(d.half[1])
+	clear(d.half[0][:cap(d.half[0])])
+	clear(d.half[1][:cap(d.half[1])])
 	d.r.Wipe()
 	d.scratch.Wipe()
 	d.commit.wipe()

@@ -111,7 +111,7 @@ func (r *Ready) Load(index uint64, half *Half) error {
 	if err := dcf.Check(half.Corrections[l.cw:l.cw+dcf.Size(l.levels)], l.levels); err != nil {
 		return err
 	}
-	half.Seed.Expand(r.expansion)
+	half.Seed.Expand(r.expansion[:cap(r.expansion)])
 	r.corrections = half.Corrections
 	r.index = index
 	r.m = macKey(r.expansion, l.m)
@@ -131,7 +131,7 @@ func (r *Ready) Index() uint64 { return r.index }
 
 // Wipe overwrites everything secret. The memory can be loaded again.
 func (r *Ready) Wipe() {
-	clear(r.expansion)
+	clear(r.expansion[:cap(r.expansion)])
 	clear(r.corrections)
 	r.c.Wipe()
 	r.scratch.Wipe()

@@ -84,6 +84,11 @@ func layoutOf(check *code.Check, party Party) layout {
 	return l
 }
 
+// roundUp is size made a whole number of the eight blocks that the AES of most
+// machines works on at a time: expanding the rest by itself costs more than
+// expanding too much.
+func roundUp(size int) int { return (size + 127) &^ 127 }
+
 // CorrectionsSize is the size in bytes of a party's corrections for a check.
 func CorrectionsSize(check *code.Check, party Party) int { return layoutOf(check, party).corrections }
 

@@ -37,16 +37,9 @@ func (s *Seed) Expand(dst []byte) {
 	if err != nil {
 		panic("prg: " + err.Error()) // a key of 16 bytes is always accepted
 	}
-	stream := cipher.NewCTR(block, s[16:])
-	for len(dst) > 0 {
-		n := min(len(dst), len(zeros))
-		stream.XORKeyStream(dst[:n], zeros[:n])
-		dst = dst[n:]
-	}
+	clear(dst)
+	cipher.NewCTR(block, s[16:]).XORKeyStream(dst, dst)
 }
-
-// zeros is never written: a keystream is what it xors to.
-var zeros [4096]byte
 
 // Derive returns a seed that depends on every argument: HKDF-SHA-256 of root with
 // info = canonical(kind, channel, index). kind must be one that nothing else is

@@ -51,15 +51,6 @@ func TestExpandIsCounterMode(t *testing.T) {
 	})
 }
 
-// The source of zeros that keystreams are xored to stays zero.
-func TestZerosStayZero(t *testing.T) {
-	seed := New()
-	seed.Expand(make([]byte, 3*len(zeros)))
-	if zeros != [len(zeros)]byte{} {
-		t.Error("the constant was written")
-	}
-}
-
 // A derived seed depends on every argument.
 func TestDeriveDependsOnEverything(t *testing.T) {
 	type arguments struct {
