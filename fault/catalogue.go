@@ -76,6 +76,11 @@ const (
 	UnknownMethod Code = "unknown_method" // no such call
 	PeerFault     Code = "peer_fault"     // the other side failed with a code unknown here
 	NotAllowed    Code = "not_allowed"    // this caller may not make this call
+	WrongPeer     Code = "wrong_peer"     // the other side is not whom this side's operator pinned
+	WrongVersion  Code = "wrong_version"  // the other side speaks messages of another version
+	ClockOff      Code = "clock_off"      // this machine's clock and another's are far apart
+	// PeerUnavailable: the other side cannot be reached, or was lost during the call.
+	PeerUnavailable Code = "peer_unavailable"
 
 	// Comparison.
 	WrongStep Code = "wrong_step" // a message out of order, or a half used twice
@@ -179,6 +184,11 @@ var catalogue = map[Code]entry{
 	UnknownMethod: {Refused, "check that both sides run compatible versions"},
 	PeerFault:     {Unavailable, "look in the other side's log"},
 	NotAllowed:    {Refused, "check the caller's role and the allow-list"},
+	WrongPeer:     {Tamper, "send nothing; check the address, and that both sides have the current trust bundle"},
+	WrongVersion:  {Refused, "upgrade the older side"},
+	ClockOff:      {Refused, "set both machines' clocks from a time server"},
+
+	PeerUnavailable: {Unavailable, "check that the other side runs and can be reached, then try again"},
 
 	WrongStep:     {Refused, "open a new session"},
 	PeerSeed:      {Tamper, "stop the channel, keep the evidence: the other party lies"},
