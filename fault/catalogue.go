@@ -13,7 +13,7 @@ const (
 	Truncated    Code = "truncated"     // bytes end too soon
 	Oversize     Code = "oversize"      // more bytes than allowed, or bytes left over
 	BadEncoding  Code = "bad_encoding"  // not the strict encoding
-	UnknownField Code = "unknown_field" // JSON with a field that nothing reads
+	UnknownField Code = "unknown_field" // a field that nothing reads
 	OutOfRange   Code = "out_of_range"  // a number outside its stated range
 
 	// Models and policies.
@@ -26,7 +26,7 @@ const (
 	UnknownKey         Code = "unknown_key"         // no key of that name or id
 	KeyringUnavailable Code = "keyring_unavailable" // the keys' keeper does not answer
 	BadCiphertext      Code = "bad_ciphertext"      // changed, moved, or for another key
-	NotFound           Code = "not_found"           // no such row
+	NotFound           Code = "not_found"           // no such row or file
 	Conflict           Code = "conflict"            // a row is not as the writer saw it
 	StoreUnavailable   Code = "store_unavailable"   // the store failed; the write may have happened
 	StoreInUse         Code = "store_in_use"        // another process holds the store
@@ -34,7 +34,7 @@ const (
 	RecordForged       Code = "record_forged"       // a stored row was changed, moved or made under another key
 	KeysetForged       Code = "keyset_forged"       // a wrapped keyset was changed, moved or wrapped under another key
 	KeyType            Code = "key_type"            // a key of another type than the operation needs
-	Exposed            Code = "exposed"             // a file of secrets that other users may open
+	Exposed            Code = "exposed"             // a file of secrets that other users may open, or one of trust that they may write to
 	AuditUnavailable   Code = "audit_unavailable"   // the audit record cannot be written
 	AuditBroken        Code = "audit_broken"        // the audit record's hash chain does not hold
 
@@ -126,7 +126,7 @@ var catalogue = map[Code]entry{
 	ZeroVector:   {Refused, "check the network that made the features"},
 	Truncated:    {Refused, "send the whole message"},
 	Oversize:     {Refused, "send one message within the limits of docs/spec/wire.md"},
-	BadEncoding:  {Refused, "encode as docs/spec/wire.md says"},
+	BadEncoding:  {Refused, "write it in the form that its page under docs describes"},
 	UnknownField: {Refused, "remove the field, or check its spelling"},
 	OutOfRange:   {Refused, "use a value in the stated range"},
 
