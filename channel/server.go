@@ -251,6 +251,13 @@ func (s *Server) Stats() Stats {
 	return out
 }
 
+// Health says why no correlation is handed out any more, or nil.
+func (s *Server) Health() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
 // Close drops every channel. Leases stay their holders'.
 func (s *Server) Close() {
 	s.halt(fault.New(fault.Cancelled, "correlations: closed"))

@@ -14,6 +14,7 @@ import (
 	"nod/enrol"
 	"nod/fault"
 	"nod/orders"
+	"nod/process"
 )
 
 // The parties outside Nod that an embedded deployment plays.
@@ -103,7 +104,7 @@ func Exists(folder string) bool {
 
 // openBundle pins the three identity keys. A bundle that is there must name the
 // keys of the keyrings: the folders belong together.
-func openBundle(ctx context.Context, o *Options, roles map[seal.Role]*role) (*seal.Bundle, error) {
+func openBundle(ctx context.Context, o *Options, parts map[seal.Role]*process.Parts) (*seal.Bundle, error) {
 	path := filepath.Join(o.Folder, bundleFile)
 	data, err := os.ReadFile(path)
 	if err == nil {
@@ -113,12 +114,12 @@ func openBundle(ctx context.Context, o *Options, roles map[seal.Role]*role) (*se
 		return nil, fault.New(fault.StoreUnavailable, "%w", err)
 	}
 	identities := map[seal.Role][]seal.Identity{}
-	for name, r := range roles {
-		id, err := r.identity(ctx)
+	for role, p := range parts {
+		id, err := p.Identity(ctx)
 		if err != nil {
 			return nil, err
 		}
-		identities[name] = []seal.Identity{id}
+		identities[role] = []seal.Identity{id}
 	}
 	// The key that would sign the next bundle is thrown away: an embedded
 	// deployment is made anew instead.

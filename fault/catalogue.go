@@ -79,6 +79,7 @@ const (
 	WrongPeer     Code = "wrong_peer"     // the other side is not whom this side's operator pinned
 	WrongVersion  Code = "wrong_version"  // the other side speaks messages of another version
 	ClockOff      Code = "clock_off"      // this machine's clock and another's are far apart
+	CannotListen  Code = "cannot_listen"  // an address that cannot be listened at
 	// PeerUnavailable: the other side cannot be reached, or was lost during the call.
 	PeerUnavailable Code = "peer_unavailable"
 
@@ -187,6 +188,7 @@ var catalogue = map[Code]entry{
 	WrongPeer:     {Tamper, "send nothing; check the address, and that both sides have the current trust bundle"},
 	WrongVersion:  {Refused, "upgrade the older side"},
 	ClockOff:      {Refused, "set both machines' clocks from a time server"},
+	CannotListen:  {Refused, "give a free address of this machine in the configuration's listen section"},
 
 	PeerUnavailable: {Unavailable, "check that the other side runs and can be reached, then try again"},
 

@@ -28,6 +28,7 @@ var rows = [][]string{
 	{"face"},
 	{"calibrate"},
 	{"matcher", "custodian", "dealer"},
+	{"process"},
 	{"client"},
 	{"enrol"},
 	{"api"},
@@ -64,6 +65,7 @@ var outside = map[string][]string{
 	"github.com/cockroachdb/pebble":   {"store/pebble", "dev"}, // dev: its file system in memory
 	"github.com/jackc/pgx":            {"store/postgres"},
 	"google.golang.org/grpc":          {"rpc"},
+	"github.com/prometheus":           {"process"},
 	"github.com/spf13/cobra":          {"cmd"},
 	"github.com/pelletier/go-toml":    {"config"},
 	"math/rand":                       {"calibrate", "benchmarks", "test"},
