@@ -17,14 +17,12 @@ import (
 
 	"nod/admit"
 	"nod/channel"
-	"nod/client"
 	"nod/crypto/canon"
 	"nod/crypto/code"
 	"nod/crypto/compare/cut"
 	"nod/crypto/seal"
 	"nod/custodian"
 	"nod/dealer"
-	"nod/enrol"
 	"nod/fault"
 	"nod/keyring"
 	"nod/matcher"
@@ -92,22 +90,15 @@ func (o *Options) defaults() {
 	}
 }
 
-// Deployment is a running Nod, with the parties that would be outside it: a
-// relying party, a station and the bureau.
+// Deployment is a running Nod, with the parties that would be outside it.
 type Deployment struct {
-	Bundle  *seal.Bundle
-	Plan    *code.Plan
-	Matcher wire.Matcher // as relying parties and stations reach it
-	RP      *client.RelyingParty
-	Station *enrol.Station
-	Bureau  *orders.PrivateKey
+	Outside
 
 	MatcherRole   *matcher.Matcher
 	CustodianRole *custodian.Custodian
 	DealerRole    *dealer.Dealer
 	Source        *channel.Source
 
-	now      func() time.Time
 	padKeys  keyring.Keyring
 	padAdmin keyring.Admin
 	closers  []func() error
@@ -117,7 +108,7 @@ type Deployment struct {
 // bundle, and the keys of relying party, station and bureau.
 func Open(ctx context.Context, options Options) (*Deployment, error) {
 	options.defaults()
-	d := &Deployment{now: options.Now}
+	d := &Deployment{Outside: Outside{now: options.Now}}
 	if err := d.open(ctx, &options); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

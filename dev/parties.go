@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"nod/client"
 	"nod/crypto/seal"
 	"nod/enrol"
 	"nod/fault"
@@ -49,11 +48,16 @@ func openKey(folder, name string) (*orders.PrivateKey, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.New(fault.StoreUnavailable, "%w", err)
 	}
-	key, err := orders.NewPrivateKey("ES256")
+	return newKey(path, "ES256")
+}
+
+// newKey makes a private JWK in a file of mode 0600.
+func newKey(path, algorithm string) (*orders.PrivateKey, error) {
+	key, err := orders.NewPrivateKey(algorithm)
 	if err != nil {
 		return nil, err
 	}
-	data, err = key.MarshalSecret()
+	data, err := key.MarshalSecret()
 	if err != nil {
 		return nil, err
 	}
@@ -86,9 +90,8 @@ func (p *parties) stationKeys(name string) ([]*orders.PublicKey, bool) {
 
 // outside sets up the parties that use the deployment.
 func (d *Deployment) outside(p *parties) {
-	d.RP = &client.RelyingParty{
-		ID: RelyingParty, Purpose: Purpose, Model: d.Plan.Codes[0].ID(), Policy: d.Plan.Policy, Key: p.rp, Bundle: d.Bundle,
-	}
+	d.RP = relyingParty(RelyingParty, Purpose, d.Plan, d.Bundle)
+	d.RP.Key = p.rp
 	d.Station = &enrol.Station{ID: StationName, Key: p.station, Bundle: d.Bundle, Matcher: d.Matcher, Now: d.now}
 	d.Bureau = p.bureau
 }
