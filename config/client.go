@@ -59,7 +59,7 @@ type ClientBureau struct {
 	Key string `toml:"key" is:"path"`
 }
 
-// LoadClient reads the configuration of the nod command. See load for the faults.
+// LoadClient reads the configuration of the nod command. The package names the faults.
 func LoadClient(path string) (*Client, error) { return load[Client](path) }
 
 func (c *Client) check() error { return checkCallerName("caller.name", c.Caller.Name) }

@@ -37,7 +37,7 @@ type CustodianPeers struct {
 	Dealer string `toml:"dealer" is:"address"`
 }
 
-// LoadCustodian reads the configuration of nod-custodian. See load for the faults.
+// LoadCustodian reads the configuration of nod-custodian. The package names the faults.
 func LoadCustodian(path string) (*Custodian, error) { return load[Custodian](path) }
 
 func (c *Custodian) check() error {

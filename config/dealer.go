@@ -19,7 +19,7 @@ type Dealer struct {
 	Drain Duration `toml:"drain" default:"20s" range:"1s..5m"`
 }
 
-// LoadDealer reads the configuration of nod-dealer. See load for the faults.
+// LoadDealer reads the configuration of nod-dealer. The package names the faults.
 func LoadDealer(path string) (*Dealer, error) { return load[Dealer](path) }
 
 func (*Dealer) check() error { return nil }

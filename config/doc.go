@@ -16,5 +16,12 @@
 // comments and the samples to the tags: is (the kind of a text: see kinds), default,
 // range (both ends included), and min (the least elements of a list).
 //
+// The functions that load a file fail with fault.NotFound or fault.StoreUnavailable
+// (it cannot be read), Exposed (others may write to it), Oversize, BadEncoding (no
+// regular file, not TOML, a value of another type or form, a field missing, a name or
+// method twice), UnknownField, OutOfRange, or UnknownMethod. The files that it names
+// are read by methods of what was loaded, with the faults of their own formats
+// besides.
+//
 // docs/configuration.md is the operator's page.
 package config

@@ -12,14 +12,16 @@ import (
 	"nod/fault"
 )
 
-// namePattern is what a caller's name looks like: safe in a log and as a label.
-var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
+// namePattern is what a caller's name looks like: safe in a log, as a label and in a
+// certificate.
+var namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$`)
 
-// Most characters of an id and of a purpose: those of docs/spec/orders.md.
+// The most characters of a text.
 const (
-	maxID      = 128
-	maxPurpose = 64
+	maxID      = 128 // as docs/spec/orders.md
+	maxPurpose = 64  // as docs/spec/orders.md
 	maxPath    = 4096
+	maxHost    = 255
 )
 
 // checkText holds a text to its kind, the tag "is", and gives it in the form in which
@@ -34,7 +36,7 @@ func checkText(kind, s, folder string) (string, error) {
 		return s, checkAddress(s, 0)
 	case "name":
 		if !namePattern.MatchString(s) {
-			return "", fault.New(fault.BadEncoding, "want 1 to 64 of a-z, 0-9, '.' and '-', the first a letter or digit")
+			return "", fault.New(fault.BadEncoding, "want 1 to 64 of a-z, 0-9, '.' and '-', the first and last a letter or digit")
 		}
 		return s, nil
 	case "id":
@@ -68,7 +70,7 @@ func checkPath(s, folder string) (string, error) {
 // on: that a program listens everywhere is to be seen in its file.
 func checkAddress(s string, least uint64) error {
 	host, port, err := net.SplitHostPort(s)
-	if err != nil || host == "" || checkPlain(host, 255) != nil {
+	if err != nil || host == "" || checkPlain(host, maxHost) != nil {
 		return fault.New(fault.BadEncoding, `want host:port, such as "matcher.example:7443" or "127.0.0.1:7443"`)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)

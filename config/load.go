@@ -12,10 +12,7 @@ import (
 // MaxFile is the most bytes that a configuration file has.
 const MaxFile = 1 << 20
 
-// load reads, checks and completes the file of one program. Faults: NotFound,
-// StoreUnavailable (it cannot be read), Exposed (others may write to it), Oversize,
-// BadEncoding (no regular file, not TOML, a value of another type or form, a field
-// missing, a name or method twice), UnknownField, OutOfRange, UnknownMethod.
+// load reads, checks and completes the file of one program.
 func load[T any, P interface {
 	*T
 	check() error

@@ -40,7 +40,7 @@ type MatcherPeers struct {
 	Dealer string `toml:"dealer" is:"address"`
 }
 
-// LoadMatcher reads the configuration of nod-matcher. See load for the faults.
+// LoadMatcher reads the configuration of nod-matcher. The package names the faults.
 func LoadMatcher(path string) (*Matcher, error) { return load[Matcher](path) }
 
 func (m *Matcher) check() error {
