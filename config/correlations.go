@@ -1,7 +1,6 @@
 package config
 
 import (
-	"nod/channel"
 	"nod/crypto/compare/cut"
 	"nod/fault"
 )
@@ -54,22 +53,6 @@ func (c *MatcherCorrelations) check() error {
 	return nil
 }
 
-// Source is what channel.NewSource needs of it; the rest of the fields is the
-// caller's to fill in.
-func (c *MatcherCorrelations) Source() channel.SourceConfig {
-	return channel.SourceConfig{
-		Config: channel.Config{
-			Params:  cut.Params{Batch: c.Batch, Sacrifice: c.Sacrifice},
-			MaxAge:  c.MaxAge.Std(),
-			Timeout: c.Timeout.Std(),
-		},
-		Low:   c.Low,
-		High:  c.High,
-		Ready: c.Ready,
-		Retry: c.Retry.Std(),
-	}
-}
-
 // CustodianCorrelations is what a custodian keeps of the matcher's stock.
 type CustodianCorrelations struct {
 	// Batch is how many correlations are fetched at once: the same at matcher and
@@ -100,21 +83,6 @@ type CustodianCorrelations struct {
 }
 
 func (c *CustodianCorrelations) check() error { return checkBatch(c.Batch, c.Sacrifice) }
-
-// Server is what channel.NewServer needs of it; the rest of the fields is the
-// caller's to fill in.
-func (c *CustodianCorrelations) Server() channel.ServerConfig {
-	return channel.ServerConfig{
-		Config: channel.Config{
-			Params:  cut.Params{Batch: c.Batch, Sacrifice: c.Sacrifice},
-			MaxAge:  c.MaxAge.Std(),
-			Timeout: c.Timeout.Std(),
-		},
-		Channels: c.Channels,
-		Batches:  c.Batches,
-		Idle:     c.Idle.Std(),
-	}
-}
 
 // DealerCorrelations is how much a dealer deals at once.
 type DealerCorrelations struct {

@@ -44,9 +44,6 @@ func (c *Custodian) check() error {
 	if err := checkParties(c.RelyingParties, c.Stations); err != nil {
 		return err
 	}
-	if err := c.Limits.check(); err != nil {
-		return err
-	}
 	return c.Correlations.check()
 }
 

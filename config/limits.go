@@ -1,12 +1,5 @@
 package config
 
-import (
-	"time"
-
-	"nod/admit"
-	"nod/fault"
-)
-
 // Limits are a server's own limits on answers about one citizen, and on its memory.
 // Each server counts for itself, so the stricter of the two decides.
 type Limits struct {
@@ -32,24 +25,4 @@ type Limits struct {
 	// Sessions is how many sessions are open at a time, over all citizens; further
 	// requests are refused as overload. Default: 10000. Range: 1 to 1000000.
 	Sessions int `toml:"sessions" default:"10000" range:"1..1000000"`
-}
-
-// Admit is the part of the limits that is about one citizen.
-func (l *Limits) Admit() admit.Limits {
-	return admit.Limits{
-		Consecutive: l.Consecutive,
-		Pause:       time.Duration(l.Pause),
-		NoMatches:   l.NoMatches,
-		Answers:     l.Answers,
-		Session:     time.Duration(l.Session),
-		Replay:      time.Duration(l.Replay),
-	}
-}
-
-// check asks admit as well: its limits are the ones that count.
-func (l *Limits) check() error {
-	if err := l.Admit().Valid(); err != nil {
-		return fault.Within(err, "limits")
-	}
-	return nil
 }

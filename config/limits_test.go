@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"nod/admit"
-	"nod/channel"
 	"nod/crypto/compare/cut"
 	"nod/fault"
 	"nod/wire"
@@ -83,62 +82,24 @@ func TestDefaultsAreTheOthersDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, limits := range []*Limits{&m.Limits, &c.Limits} {
-		if got := limits.Admit(); got != admit.Defaults() {
-			t.Errorf("limits %+v, want %+v", got, admit.Defaults())
-		}
-		if limits.Sessions != 10_000 {
-			t.Errorf("%d sessions", limits.Sessions)
+		d := admit.Defaults()
+		if *limits != (Limits{d.Consecutive, Duration(d.Pause), d.NoMatches, d.Answers, Duration(d.Session), Duration(d.Replay), 10_000}) {
+			t.Errorf("limits %+v, want %+v", *limits, d)
 		}
 	}
-	both := channel.Config{Params: cut.Default, MaxAge: 24 * time.Hour, Timeout: 2 * time.Minute}
-	if got, want := m.Correlations.Source(), (channel.SourceConfig{Config: both, Ready: 64, Retry: 250 * time.Millisecond}); !reflect.DeepEqual(got, want) {
-		t.Errorf("matcher's correlations %+v, want %+v", got, want)
+	batch, sacrifice := cut.Default.Batch, cut.Default.Sacrifice
+	day, minutes := Duration(24*time.Hour), Duration(2*time.Minute)
+	if want := (MatcherCorrelations{batch, sacrifice, day, minutes, 0, 0, 64, Duration(250 * time.Millisecond)}); m.Correlations != want {
+		t.Errorf("matcher's correlations %+v, want %+v", m.Correlations, want)
 	}
-	if got, want := c.Correlations.Server(), (channel.ServerConfig{Config: both, Channels: 16, Batches: 4, Idle: time.Hour}); !reflect.DeepEqual(got, want) {
-		t.Errorf("custodian's correlations %+v, want %+v", got, want)
+	if want := (CustodianCorrelations{batch, sacrifice, day, minutes, 16, 4, Duration(time.Hour)}); c.Correlations != want {
+		t.Errorf("custodian's correlations %+v, want %+v", c.Correlations, want)
 	}
 	if d.Correlations != (DealerCorrelations{MaxBatch: 4096, Concurrent: 2}) {
 		t.Errorf("dealer's correlations %+v", d.Correlations)
 	}
 	if m.Drain.Std() != 20*time.Second || m.Log.Level != "info" {
 		t.Errorf("drain %v, level %q", m.Drain, m.Log.Level)
-	}
-}
-
-// What is written is what is used.
-func TestValuesArePassedOn(t *testing.T) {
-	m, err := parse[Matcher]([]byte(leastMatcher+`
-[limits]
-consecutive = 1
-pause = "2s"
-no_matches = 3
-answers = 4
-session = "5s"
-replay = "11m"
-[correlations]
-batch = 512
-sacrifice = 65
-max_age = "6m"
-timeout = "7s"
-low = 8
-high = 900
-ready = 9
-retry = "10ms"
-`), "/etc/nod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := m.Limits.Admit(), (admit.Limits{
-		Consecutive: 1, Pause: 2 * time.Second, NoMatches: 3, Answers: 4, Session: 5 * time.Second, Replay: 11 * time.Minute,
-	}); got != want {
-		t.Errorf("limits %+v, want %+v", got, want)
-	}
-	want := channel.SourceConfig{
-		Config: channel.Config{Params: cut.Params{Batch: 512, Sacrifice: 65}, MaxAge: 6 * time.Minute, Timeout: 7 * time.Second},
-		Low:    8, High: 900, Ready: 9, Retry: 10 * time.Millisecond,
-	}
-	if got := m.Correlations.Source(); !reflect.DeepEqual(got, want) {
-		t.Errorf("correlations %+v, want %+v", got, want)
 	}
 }
 

@@ -50,9 +50,6 @@ func (m *Matcher) check() error {
 	if err := checkParties(m.RelyingParties, m.Stations); err != nil {
 		return err
 	}
-	if err := m.Limits.check(); err != nil {
-		return err
-	}
 	return m.Correlations.check()
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"nod/channel"
 	"nod/config"
 	"nod/crypto/seal"
 	"nod/fault"
@@ -43,7 +44,7 @@ func Run(ctx context.Context, c *config.Custodian, s process.Start, h rows.Hooks
 	}
 	role, err := Build(ctx, r, Options{
 		Rules: rows.RulesOf(trusted, parties, &c.Limits), Bundle: trusted.Bundle, Dealer: wire.DealerClient{Caller: toDealer},
-		Correlations: c.Correlations.Server(), Sessions: c.Limits.Sessions, Alarm: r.Alarm,
+		Correlations: server(&c.Correlations), Sessions: c.Limits.Sessions, Alarm: r.Alarm,
 	})
 	if err != nil {
 		return err
@@ -67,4 +68,11 @@ func allow() map[wire.Method][]string {
 		out[m] = []string{string(seal.Matcher)}
 	}
 	return out
+}
+
+func server(c *config.CustodianCorrelations) channel.ServerConfig {
+	return channel.ServerConfig{
+		Config:   rows.SizesOf(c.Batch, c.Sacrifice, c.MaxAge, c.Timeout),
+		Channels: c.Channels, Batches: c.Batches, Idle: c.Idle.Std(),
+	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"nod/channel"
 	"nod/config"
 	"nod/crypto/seal"
 	"nod/fault"
@@ -52,7 +53,7 @@ func Run(ctx context.Context, c *config.Matcher, s process.Start, h rows.Hooks) 
 	role, err := Build(ctx, r, Options{
 		Rules: rows.RulesOf(trusted, parties, &c.Limits), Bundle: trusted.Bundle,
 		Custodian: wire.CustodianClient{Caller: toCustodian}, Dealer: wire.DealerClient{Caller: toDealer},
-		Correlations: c.Correlations.Source(), Sessions: c.Limits.Sessions, Alarm: r.Alarm,
+		Correlations: source(&c.Correlations), Sessions: c.Limits.Sessions, Alarm: r.Alarm,
 	})
 	if err != nil {
 		return err
@@ -67,4 +68,11 @@ func Run(ctx context.Context, c *config.Matcher, s process.Start, h rows.Hooks) 
 		return fault.Within(err, "nod-matcher")
 	}
 	return nil
+}
+
+func source(c *config.MatcherCorrelations) channel.SourceConfig {
+	return channel.SourceConfig{
+		Config: rows.SizesOf(c.Batch, c.Sacrifice, c.MaxAge, c.Timeout),
+		Low:    c.Low, High: c.High, Ready: c.Ready, Retry: c.Retry.Std(),
+	}
 }

@@ -89,7 +89,7 @@ var unreachable = map[string][]string{
 	"client":            {"os", "net", "syscall", "plugin", "C", "unsafe"},
 	"cmd/nod-matcher":   {"nod/custodian", "nod/dealer", "nod/face", "nod/calibrate", "nod/dev", "C"},
 	"cmd/nod-custodian": {"nod/matcher", "nod/dealer", "nod/face", "nod/calibrate", "nod/dev", "nod/api", "C"},
-	"cmd/nod-dealer":    {"nod/matcher", "nod/custodian", "nod/face", "nod/calibrate", "nod/dev", "nod/api", "C"},
+	"cmd/nod-dealer":    {"nod/matcher", "nod/custodian", "nod/face", "nod/calibrate", "nod/dev", "nod/api", "nod/store", "nod/admit", "nod/channel", "C"},
 }
 
 // within reports whether path is tree or below it.
