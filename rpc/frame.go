@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"nod/fault"
+	"nod/wire"
 )
 
 // frame is one gRPC message: bytes that this package does not read.
@@ -14,17 +15,31 @@ type frame struct{ data []byte }
 // codec passes frames through gRPC.
 type codec struct{}
 
+// Name implements encoding.CodecV2: the content-subtype.
 func (codec) Name() string { return "nod" }
 
 // Marshal hands the frame's bytes over; they are overwritten once they were sent, but
 // for those of frames below a kilobyte, which gRPC does not give back: no secret is
 // that small.
 func (codec) Marshal(v any) (mem.BufferSlice, error) {
-	return mem.BufferSlice{mem.NewBuffer(&v.(*frame).data, wiping{})}, nil
+	f, ok := v.(*frame)
+	if !ok {
+		return nil, fault.New(fault.Unexpected, "a %T is no frame", v)
+	}
+	return mem.BufferSlice{mem.NewBuffer(&f.data, wiping{})}, nil
 }
 
+// Unmarshal copies a message out of gRPC's buffers, which are overwritten when they go
+// back to their pool.
 func (codec) Unmarshal(data mem.BufferSlice, v any) error {
-	v.(*frame).data = data.Materialize()
+	switch v := v.(type) {
+	case *assembly:
+		v.add(data)
+	case *frame:
+		v.data = data.Materialize()
+	default:
+		return fault.New(fault.Unexpected, "a %T is no frame", v)
+	}
 	return nil
 }
 
@@ -32,6 +47,7 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 // correlations pass through, and nobody else is to find them in reused memory.
 type wiping struct{ mem.BufferPool }
 
+// Put implements mem.BufferPool.
 func (wiping) Put(b *[]byte) {
 	clear((*b)[:cap(*b)])
 }
@@ -41,22 +57,28 @@ func pool() mem.BufferPool { return wipingPool{mem.DefaultBufferPool()} }
 
 type wipingPool struct{ inner mem.BufferPool }
 
+// Get implements mem.BufferPool.
 func (p wipingPool) Get(length int) *[]byte { return p.inner.Get(length) }
 
+// Put implements mem.BufferPool.
 func (p wipingPool) Put(b *[]byte) {
 	clear((*b)[:cap(*b)])
 	p.inner.Put(b)
 }
 
-// A streamed answer is its size, 8 bytes big endian, in the first frame, and then its
-// bytes in frames of at most maxPiece.
+// A streamed answer is its size, 8 bytes big endian, in the first message, and then
+// its bytes in pieces: every one but the last of chunkSize, the last of what is left.
 const (
-	chunkSize = 256 << 10
-	maxPiece  = chunkSize + 4<<10
+	// chunkSize fills whole HTTP/2 frames of 16 KiB, with the 5 bytes that gRPC puts
+	// before a message. Small frames would cost more, and gRPC does not overwrite
+	// those below a kilobyte.
+	chunkSize = 256<<10 - 5
+	// maxPiece lets the last piece take a little more, so that it is never so small
+	// that gRPC would not give its bytes back to be overwritten.
+	maxPiece = chunkSize + 4<<10
 )
 
-// pieceOf is how much of what is left of an answer goes into the next frame. The last
-// one is never so small that gRPC would not give its bytes back to be overwritten.
+// pieceOf is how much of what is left of an answer goes into the next piece.
 func pieceOf(left int) int {
 	if left <= maxPiece {
 		return left
@@ -66,11 +88,66 @@ func pieceOf(left int) int {
 
 func encodeSize(n int) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
 
-func decodeSize(data []byte, limit int) (int, error) {
-	if len(data) != 8 {
+// assembly puts a streamed answer together. It takes exactly the pieces that a sender
+// cuts, and sets memory aside as they come, not as the size promises.
+type assembly struct {
+	begun bool
+	size  int
+	data  []byte
+	err   error
+}
+
+// firstGrab is the memory for an answer before any of it has come.
+const firstGrab = 1 << 20
+
+// add takes the next message of the stream. Its fault stays in err: gRPC would make a
+// text of it.
+func (a *assembly) add(message mem.BufferSlice) {
+	if a.err != nil {
+		return
+	}
+	n := message.Len()
+	if !a.begun {
+		a.begun = true
+		a.size, a.err = decodeSize(message, wire.MaxMessage)
+		a.data = make([]byte, 0, min(a.size, firstGrab))
+		return
+	}
+	left := a.size - len(a.data)
+	if left == 0 || n != pieceOf(left) {
+		a.err = fault.New(fault.BadEncoding, "a streamed answer is not cut as its size says")
+		return
+	}
+	if len(a.data)+n > cap(a.data) {
+		grown := make([]byte, len(a.data), min(a.size, max(2*cap(a.data), len(a.data)+n)))
+		copy(grown, a.data)
+		clear(a.data)
+		a.data = grown
+	}
+	message.CopyTo(a.data[len(a.data) : len(a.data)+n])
+	a.data = a.data[:len(a.data)+n]
+}
+
+// done is the answer after the stream's end.
+func (a *assembly) done() ([]byte, error) {
+	switch {
+	case a.err != nil:
+		return nil, a.err
+	case !a.begun || len(a.data) != a.size:
+		return nil, fault.New(fault.Truncated, "a streamed answer ends after %d of %d bytes", len(a.data), a.size)
+	}
+	return a.data, nil
+}
+
+func (a *assembly) wipe() { clear(a.data) }
+
+func decodeSize(message mem.BufferSlice, limit int) (int, error) {
+	var data [8]byte
+	if message.Len() != len(data) {
 		return 0, fault.New(fault.BadEncoding, "a streamed answer does not begin with its size")
 	}
-	n := binary.BigEndian.Uint64(data)
+	message.CopyTo(data[:])
+	n := binary.BigEndian.Uint64(data[:])
 	if n > uint64(limit) {
 		return 0, fault.New(fault.Oversize, "an answer of %d bytes, at most %d", n, limit)
 	}

@@ -7,12 +7,9 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"math/big"
-	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +23,7 @@ const (
 	Lifetime = time.Hour
 	// MaxLifetime is the longest that a leaf may be valid to be accepted.
 	MaxLifetime = 2 * time.Hour
-	// Skew is how far two clocks may be apart.
+	// Skew is how far two clocks may be apart. It is that of crypto/seal too.
 	Skew = 30 * time.Second
 )
 
@@ -62,9 +59,9 @@ func (l *Leaves) Rotate(ctx context.Context) error {
 	if c := l.newest.Load(); c != nil && now.Before(c.Leaf.NotBefore.Add(Lifetime/2)) && !now.Before(c.Leaf.NotBefore) {
 		return nil
 	}
-	issuer := &authority{ctx: ctx, signer: l.signer}
+	signer := &authority{ctx: ctx, signer: l.signer}
 	var err error
-	if issuer.public, err = l.signer.Public(ctx); err != nil {
+	if signer.public, err = l.signer.Public(ctx); err != nil {
 		return err
 	}
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -75,10 +72,9 @@ func (l *Leaves) Rotate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	parent := &x509.Certificate{Subject: pkix.Name{CommonName: l.name + " identity"}}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, issuer)
-	if issuer.err != nil {
-		return issuer.err
+	der, err := x509.CreateCertificate(rand.Reader, template, &x509.Certificate{Subject: issuer(l.name)}, public, signer)
+	if signer.err != nil {
+		return signer.err
 	}
 	if err != nil {
 		return fault.New(fault.Unexpected, "TLS certificate: %w", err)
@@ -86,6 +82,10 @@ func (l *Leaves) Rotate(ctx context.Context) error {
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
 		return fault.New(fault.Unexpected, "TLS certificate: %w", err)
+	}
+	// A name that the other side could not pin is noticed here, not there.
+	if _, err := readLeaf(leaf); err != nil {
+		return fault.New(fault.BadKey, "a TLS certificate for %q: %w", l.name, err)
 	}
 	l.newest.Store(&tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private, Leaf: leaf})
 	return nil
@@ -96,22 +96,17 @@ func (l *Leaves) template(now time.Time) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, fault.New(fault.Unexpected, "TLS serial: %w", err)
 	}
+	extensions, err := extensions(Peer{l.name, l.instance})
+	if err != nil {
+		return nil, err
+	}
 	return &x509.Certificate{
-		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: l.name},
-		NotBefore:    now.UTC().Truncate(time.Second),
-		NotAfter:     now.UTC().Truncate(time.Second).Add(Lifetime),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		URIs:         []*url.URL{nameOf(l.name, l.instance)},
+		SerialNumber:    serial.Add(serial, big.NewInt(1)), // 0 is none
+		Subject:         subject(l.name),
+		NotBefore:       now.UTC().Truncate(time.Second),
+		NotAfter:        now.UTC().Truncate(time.Second).Add(Lifetime),
+		ExtraExtensions: extensions,
 	}, nil
-}
-
-// scheme is that of the one name in a leaf: nod://NAME/INSTANCE.
-const scheme = "nod"
-
-func nameOf(name string, instance wire.Instance) *url.URL {
-	return &url.URL{Scheme: scheme, Host: name, Path: "/" + hex.EncodeToString(instance[:])}
 }
 
 // current is the newest leaf, which must still be valid.

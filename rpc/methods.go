@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
@@ -11,7 +12,11 @@ import (
 const (
 	maxRequest = 256 << 10
 	maxAnswer  = 256 << 10
+	maxHeaders = 8 << 10 // of one call, either way
 )
+
+// longest is the most time that any call gets.
+const longest = 2 * time.Minute
 
 // kind is how one method travels.
 type kind struct {
@@ -23,11 +28,11 @@ type kind struct {
 func kindOf(m wire.Method) kind {
 	switch m {
 	case wire.DealerBatch:
-		return kind{streamed: true, timeout: 2 * time.Minute}
+		return kind{streamed: true, timeout: longest}
 	case wire.CustodianToss: // the custodian fetches a batch meanwhile
-		return kind{timeout: 2 * time.Minute}
+		return kind{timeout: longest}
 	case wire.MatcherRenew: // a page of templates
-		return kind{timeout: 2 * time.Minute}
+		return kind{timeout: longest}
 	case wire.PeerHello:
 		return kind{timeout: 5 * time.Second}
 	}
@@ -39,10 +44,13 @@ const prefix = "/nod.v1."
 
 func fullName(m wire.Method) string { return prefix + string(m) }
 
-// methodOf is the method of a gRPC name, or "".
+var methodShape = regexp.MustCompile(`^[a-z]{1,32}/[A-Za-z]{1,32}$`)
+
+// methodOf is the method of a gRPC name, or "" if it cannot be one: logs are to hold
+// no text of a caller's choice.
 func methodOf(full string) wire.Method {
 	m, ok := strings.CutPrefix(full, prefix)
-	if !ok {
+	if !ok || !methodShape.MatchString(m) {
 		return ""
 	}
 	return wire.Method(m)

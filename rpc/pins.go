@@ -3,8 +3,6 @@ package rpc
 import (
 	"crypto/ed25519"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/hex"
 	"regexp"
 	"slices"
 	"time"
@@ -31,6 +29,9 @@ func NewPins(bundle *seal.Bundle, callers map[string]ed25519.PublicKey) (Pins, e
 		}
 	}
 	for name, key := range callers {
+		if len(key) != ed25519.PublicKeySize { // crypto/ed25519 would panic in a handshake
+			return nil, fault.New(fault.BadKey, "the key of caller %q has %d bytes, want %d", name, len(key), ed25519.PublicKeySize)
+		}
 		if !nameShape.MatchString(name) || p[name] != nil {
 			return nil, fault.New(fault.BadKey, "caller %q: a name has lower-case letters, digits, dots and hyphens, and is no role's", name)
 		}
@@ -63,8 +64,8 @@ func (p Peer) role() wire.Peer {
 // verify says whose connection it is, or fails with fault.WrongPeer or
 // fault.KeyExpired. want is the only name to accept; "" accepts every pinned one.
 func (p Pins) verify(s *tls.ConnectionState, want string, now time.Time) (Peer, error) {
-	if s.Version != tls.VersionTLS13 || s.CurveID != tls.X25519MLKEM768 || s.DidResume {
-		return Peer{}, fault.New(fault.WrongPeer, "not a full TLS 1.3 handshake with X25519MLKEM768")
+	if s.Version != tls.VersionTLS13 || s.CurveID != tls.X25519MLKEM768 || s.DidResume || s.NegotiatedProtocol != alpn {
+		return Peer{}, fault.New(fault.WrongPeer, "not a full TLS 1.3 handshake with X25519MLKEM768 for HTTP/2")
 	}
 	if len(s.PeerCertificates) != 1 {
 		return Peer{}, fault.New(fault.WrongPeer, "%d certificates, want 1", len(s.PeerCertificates))
@@ -87,33 +88,4 @@ func (p Pins) verify(s *tls.ConnectionState, want string, now time.Time) (Peer, 
 			leaf.NotBefore.Format(time.RFC3339), leaf.NotAfter.Format(time.RFC3339))
 	}
 	return peer, nil
-}
-
-// readLeaf holds a leaf to the one form that Leaves gives it, and reads its claim.
-func readLeaf(leaf *x509.Certificate) (Peer, error) {
-	form := leaf.SignatureAlgorithm == x509.PureEd25519 && leaf.PublicKeyAlgorithm == x509.Ed25519 &&
-		!leaf.IsCA && leaf.KeyUsage == x509.KeyUsageDigitalSignature && len(leaf.UnhandledCriticalExtensions) == 0 &&
-		slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) && slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) &&
-		len(leaf.URIs) == 1 && len(leaf.DNSNames)+len(leaf.IPAddresses)+len(leaf.EmailAddresses) == 0
-	if !form {
-		return Peer{}, fault.New(fault.WrongPeer, "its certificate is not of the form of docs/spec/transport.md")
-	}
-	if life := leaf.NotAfter.Sub(leaf.NotBefore); life <= 0 || life > MaxLifetime {
-		return Peer{}, fault.New(fault.WrongPeer, "its certificate is valid for %s, want more than 0 and at most %s", life, MaxLifetime)
-	}
-	u := leaf.URIs[0]
-	p := Peer{Name: u.Host}
-	if n, err := hex.Decode(p.Instance[:], []byte(instanceOf(u.Path))); err != nil || n != len(p.Instance) ||
-		*u != *nameOf(p.Name, p.Instance) || !nameShape.MatchString(p.Name) {
-		return Peer{}, fault.New(fault.WrongPeer, "its certificate's name is not nod://NAME/INSTANCE")
-	}
-	return p, nil
-}
-
-// instanceOf is the path's text if it can be an instance's, or "".
-func instanceOf(path string) string {
-	if len(path) != 1+2*len(wire.Instance{}) || path[0] != '/' {
-		return ""
-	}
-	return path[1:]
 }

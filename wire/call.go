@@ -16,8 +16,8 @@ import (
 type Method string
 
 // Caller carries a call to a role and brings the answer back: encoded messages
-// only. An in-process Handler is one, a network client is another. The answer is the
-// reader's to overwrite.
+// only. An in-process Handler is one, a network client is another. The request is the
+// Caller's, which may overwrite it; the answer is its reader's.
 type Caller interface {
 	Call(ctx context.Context, method Method, request []byte) (answer []byte, err error)
 }
