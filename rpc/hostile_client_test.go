@@ -33,7 +33,7 @@ func (w *world) raw(t testing.TB, address, name string, options ...grpc.DialOpti
 }
 
 // open begins a call that may send what it likes.
-func open(t testing.TB, ctx context.Context, conn *grpc.ClientConn, name string) grpc.ClientStream {
+func open(ctx context.Context, t testing.TB, conn *grpc.ClientConn, name string) grpc.ClientStream {
 	t.Helper()
 	return must(conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, name))
 }
@@ -52,7 +52,7 @@ func TestServerRefusesCalls(t *testing.T) {
 	var served atomic.Int32
 	allow := everything("matcher")
 	allow[wire.CustodianOpen] = nil
-	s := w.serve(t, ServerConfig{Allow: allow, Handler: func(ctx context.Context, m wire.Method, q []byte) []byte {
+	s := w.serve(t, ServerConfig{Allow: allow, Handler: func(context.Context, wire.Method, []byte) []byte {
 		served.Add(1)
 		return wire.Refuse(nil)
 	}})
@@ -66,7 +66,7 @@ func TestServerRefusesCalls(t *testing.T) {
 	for _, row := range []struct {
 		what   string
 		caller string
-		ctx    context.Context
+		ctx    context.Context //nolint:containedctx // a row of the table
 		name   string
 		send   [][]byte
 		want   fault.Code
@@ -110,7 +110,7 @@ func TestServerRefusesCalls(t *testing.T) {
 				ctx, cancel = context.WithTimeout(t.Context(), 4*time.Second)
 				defer cancel()
 			}
-			stream := open(t, ctx, conn, row.name)
+			stream := open(ctx, t, conn, row.name)
 			for _, m := range row.send {
 				_ = stream.SendMsg(&frame{slices.Clone(m)})
 			}
@@ -147,7 +147,7 @@ func TestServerRefusesCompression(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	conn := w.raw(t, s.address, "matcher", grpc.WithCompressor(grpc.NewGZIPCompressor())) //nolint:staticcheck // the only way that registers none
-	stream := open(t, ctx, conn, fullName(wire.CustodianOpen))
+	stream := open(ctx, t, conn, fullName(wire.CustodianOpen))
 	_ = stream.SendMsg(&frame{make([]byte, 100_000)})
 	_ = stream.CloseSend()
 	if _, st := codeOf(stream); st != codes.Unimplemented {
@@ -229,7 +229,7 @@ func TestTricklingCallersLoseTheirPlace(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	for range 2 {
-		_ = open(t, ctx, conn, fullName(wire.CustodianOpen))
+		_ = open(ctx, t, conn, fullName(wire.CustodianOpen))
 	}
 	eventually(t, func() bool { return len(s.calls["matcher"].calls) == 2 }, func() string { return "two calls" })
 	// Another connection of the same name gets no place; another name does.
@@ -256,7 +256,7 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 	defer cancel()
 	var streams []grpc.ClientStream
 	for range largeAtOnce + 3 {
-		stream := open(t, ctx, conn, fullName(wire.DealerBatch))
+		stream := open(ctx, t, conn, fullName(wire.DealerBatch))
 		if err := stream.SendMsg(&frame{[]byte("x")}); err != nil {
 			t.Fatal(err)
 		}

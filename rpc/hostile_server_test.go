@@ -188,7 +188,7 @@ func TestPromisedSizeCostsNothing(t *testing.T) {
 	piece := mem.BufferSlice{mem.SliceBuffer(make([]byte, chunkSize))}
 	for range 40 {
 		a.add(piece)
-		if a.err != nil || cap(a.data) > max(firstGrab, 2*len(a.data)) {
+		if a.err != nil || cap(a.data) > max(firstGrab, 4*len(a.data)) {
 			t.Fatalf("%d bytes set aside for %d, %v", cap(a.data), len(a.data), a.err)
 		}
 	}

@@ -22,7 +22,7 @@ type fake struct {
 	peer wire.Peer
 }
 
-func answer[A any](f *fake, ctx context.Context, request any) (*A, error) {
+func answer[A any](ctx context.Context, f *fake, request any) (*A, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seen, f.peer = append(f.seen, request), wire.PeerOf(ctx)
@@ -67,79 +67,79 @@ type (
 )
 
 func (f fakeMatcher) Open(ctx context.Context, m *wire.OpenRequest) (*wire.OpenAnswer, error) {
-	return answer[wire.OpenAnswer](f.fake, ctx, m)
+	return answer[wire.OpenAnswer](ctx, f.fake, m)
 }
 
 func (f fakeMatcher) Verify(ctx context.Context, m *wire.ProbeRequest) (*wire.VerdictAnswer, error) {
-	return answer[wire.VerdictAnswer](f.fake, ctx, m)
+	return answer[wire.VerdictAnswer](ctx, f.fake, m)
 }
 
 func (f fakeMatcher) Keys(ctx context.Context, m *wire.KeysRequest) (*wire.KeysAnswer, error) {
-	return answer[wire.KeysAnswer](f.fake, ctx, m)
+	return answer[wire.KeysAnswer](ctx, f.fake, m)
 }
 
 func (f fakeMatcher) Enrol(ctx context.Context, m *wire.EnrolRequest) (*wire.ReceiptAnswer, error) {
-	return answer[wire.ReceiptAnswer](f.fake, ctx, m)
+	return answer[wire.ReceiptAnswer](ctx, f.fake, m)
 }
 
 func (f fakeMatcher) Order(ctx context.Context, m *wire.OrderRequest) (*wire.ReceiptAnswer, error) {
-	return answer[wire.ReceiptAnswer](f.fake, ctx, m)
+	return answer[wire.ReceiptAnswer](ctx, f.fake, m)
 }
 
 func (f fakeMatcher) Renew(ctx context.Context, m *wire.RenewRequest) (*wire.RenewAnswer, error) {
-	return answer[wire.RenewAnswer](f.fake, ctx, m)
+	return answer[wire.RenewAnswer](ctx, f.fake, m)
 }
 
 func (f fakeCustodian) Keys(ctx context.Context, m *wire.KeysRequest) (*wire.CustodianKeys, error) {
-	return answer[wire.CustodianKeys](f.fake, ctx, m)
+	return answer[wire.CustodianKeys](ctx, f.fake, m)
 }
 
 func (f fakeCustodian) Open(ctx context.Context, m *wire.SessionOpen) (*wire.SessionOpened, error) {
-	return answer[wire.SessionOpened](f.fake, ctx, m)
+	return answer[wire.SessionOpened](ctx, f.fake, m)
 }
 
 func (f fakeCustodian) Start(ctx context.Context, m *wire.CompareStart) (*wire.CompareStarted, error) {
-	return answer[wire.CompareStarted](f.fake, ctx, m)
+	return answer[wire.CompareStarted](ctx, f.fake, m)
 }
 
 func (f fakeCustodian) Close(ctx context.Context, m *wire.CompareClose) (*wire.CompareClosed, error) {
-	return answer[wire.CompareClosed](f.fake, ctx, m)
+	return answer[wire.CompareClosed](ctx, f.fake, m)
 }
 
 func (f fakeCustodian) Enrol(ctx context.Context, m *wire.EnrolStart) (*wire.EnrolDelta, error) {
-	return answer[wire.EnrolDelta](f.fake, ctx, m)
+	return answer[wire.EnrolDelta](ctx, f.fake, m)
 }
 
 func (f fakeCustodian) Stored(ctx context.Context, m *wire.RowStored) (*wire.RowPromoted, error) {
-	return answer[wire.RowPromoted](f.fake, ctx, m)
+	return answer[wire.RowPromoted](ctx, f.fake, m)
 }
 
 func (f fakeCustodian) Renew(ctx context.Context, m *wire.RenewStart) (*wire.RenewDelta, error) {
-	return answer[wire.RenewDelta](f.fake, ctx, m)
+	return answer[wire.RenewDelta](ctx, f.fake, m)
 }
 
 func (f fakeCustodian) Order(ctx context.Context, m *wire.OrderRequest) (*wire.OrderDone, error) {
-	return answer[wire.OrderDone](f.fake, ctx, m)
+	return answer[wire.OrderDone](ctx, f.fake, m)
 }
 
 func (f fakeCustodian) OpenChannel(ctx context.Context, m *wire.ChannelOpen) (*wire.ChannelOpened, error) {
-	return answer[wire.ChannelOpened](f.fake, ctx, m)
+	return answer[wire.ChannelOpened](ctx, f.fake, m)
 }
 
 func (f fakeCustodian) Toss(ctx context.Context, m *wire.BatchToss) (*wire.BatchTossed, error) {
-	return answer[wire.BatchTossed](f.fake, ctx, m)
+	return answer[wire.BatchTossed](ctx, f.fake, m)
 }
 
 func (f fakeCustodian) Reveal(ctx context.Context, m *wire.BatchReveal) (*wire.BatchRevealed, error) {
-	return answer[wire.BatchRevealed](f.fake, ctx, m)
+	return answer[wire.BatchRevealed](ctx, f.fake, m)
 }
 
 func (f fakeCustodian) Sacrifice(ctx context.Context, m *wire.BatchSacrifice) (*wire.BatchSacrificed, error) {
-	return answer[wire.BatchSacrificed](f.fake, ctx, m)
+	return answer[wire.BatchSacrificed](ctx, f.fake, m)
 }
 
 func (f fakeDealer) Batch(ctx context.Context, m *wire.BatchRequest) (*wire.BatchAnswer, error) {
-	return answer[wire.BatchAnswer](f.fake, ctx, m)
+	return answer[wire.BatchAnswer](ctx, f.fake, m)
 }
 
 // Every call of every role gives over rpc what it gives in one process: the same
