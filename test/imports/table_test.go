@@ -62,6 +62,8 @@ var outside = map[string][]string{
 	"github.com/cockroachdb/pebble":   {"store/pebble", "dev"}, // dev: its file system in memory
 	"github.com/jackc/pgx":            {"store/postgres"},
 	"google.golang.org/grpc":          {"rpc"},
+	"google.golang.org/grpc/encoding": {}, // a compressor that is linked in is accepted
+	"golang.org/x/net":                {"rpc"},
 	"github.com/spf13/cobra":          {"cmd"},
 	"math/rand":                       {"calibrate", "benchmarks", "test"},
 	"testing":                         {"benchmarks", "test"},
