@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -271,11 +272,15 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 	if _, err := w.dial(t, s.address, w.leaves(t, "edge")).Call(t.Context(), wire.DealerBatch, nil); err != nil {
 		t.Error(err)
 	}
+	var all sync.WaitGroup
 	for _, stream := range streams { // as they are read, the others come
-		if _, err := assemble(stream); err != nil {
-			t.Error(err)
-		}
+		all.Go(func() {
+			if _, err := assemble(stream); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	all.Wait()
 }
 
 // One name cannot take all connections.
