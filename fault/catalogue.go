@@ -31,6 +31,8 @@ const (
 	StoreUnavailable   Code = "store_unavailable"   // the store failed; the write may have happened
 	StoreInUse         Code = "store_in_use"        // another process holds the store
 	StoreDamaged       Code = "store_damaged"       // the store's own files are not as it wrote them
+	StoreForeign       Code = "store_foreign"       // a database of another role, or one that nobody prepared
+	StoreUnsafe        Code = "store_unsafe"        // a database server that may lose what it acknowledged
 	RecordForged       Code = "record_forged"       // a stored row was changed, moved or made under another key
 	KeysetForged       Code = "keyset_forged"       // a wrapped keyset was changed, moved or wrapped under another key
 	KeyType            Code = "key_type"            // a key of another type than the operation needs
@@ -141,9 +143,11 @@ var catalogue = map[Code]entry{
 	BadCiphertext:      {Refused, "encrypt again for this place and key"},
 	NotFound:           {Refused, "check the name"},
 	Conflict:           {Refused, "read the row again, then decide"},
-	StoreUnavailable:   {Unavailable, "check the disk and its free space"},
+	StoreUnavailable:   {Unavailable, "check the disk and its free space, or that the database server can be reached"},
 	StoreInUse:         {Refused, "stop the other process, or give this one a folder of its own"},
 	StoreDamaged:       {Internal, "stop this role, check the disk, and restore the store from a backup"},
+	StoreForeign:       {Refused, "give each role the database that was made and migrated for it"},
+	StoreUnsafe:        {Refused, "set fsync, full_page_writes and synchronous_commit on in the database server"},
 	RecordForged:       {Tamper, "find out who wrote to the store; restore the row from a backup, or delete it"},
 	KeysetForged:       {Tamper, "restore the role's keyset from a backup; without it its rows cannot be read"},
 	KeyType:            {Refused, "use a key of the right type, or another name"},

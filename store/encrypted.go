@@ -75,16 +75,25 @@ func (s *encrypted) Apply(ctx context.Context, writes ...Write) error {
 			sealed[i].Value = nil
 			continue
 		}
-		if len(w.Value) > MaxValue-Overhead {
-			return fault.New(fault.Oversize, "value of %d bytes, at most %d", len(w.Value), MaxValue-Overhead)
-		}
-		ciphertext, err := s.aead.Encrypt(w.Value, associated(w.Row))
+		value, err := s.seal(w.Row, w.Value)
 		if err != nil {
-			return fault.New(fault.Unexpected, "encrypting a row of table %s: %w", w.Table, err)
+			return err
 		}
-		sealed[i].Value = ciphertext
+		sealed[i].Value = value
 	}
 	return s.inner.Apply(ctx, sealed...)
+}
+
+// seal encrypts a value for its place.
+func (s *encrypted) seal(row Row, value []byte) ([]byte, error) {
+	if len(value) > MaxValue-Overhead {
+		return nil, fault.New(fault.Oversize, "value of %d bytes, at most %d", len(value), MaxValue-Overhead)
+	}
+	ciphertext, err := s.aead.Encrypt(value, associated(row))
+	if err != nil {
+		return nil, fault.New(fault.Unexpected, "encrypting a row of table %s: %w", row.Table, err)
+	}
+	return ciphertext, nil
 }
 
 func (s *encrypted) Partition(ctx context.Context, table Table, partition, after []byte, limit int) ([]Entry, error) {

@@ -71,6 +71,15 @@ func (c Condition) Holds(exists bool, version uint64) bool {
 	return exists && version == c.version
 }
 
+// Version is what At was given, and 0 for Any and Absent: for an implementation
+// that has its database compare.
+func (c Condition) Version() uint64 {
+	if c == Any {
+		return 0
+	}
+	return c.version
+}
+
 // Write puts or deletes one row if a condition holds. Deleting a row that does
 // not exist succeeds where the condition holds.
 type Write struct {

@@ -64,6 +64,7 @@ var outside = map[string][]string{
 	"github.com/hashicorp/vault":      {"keyring/vault"},
 	"github.com/cockroachdb/pebble":   {"store/pebble", "dev"}, // dev: its file system in memory
 	"github.com/jackc/pgx":            {"store/postgres"},
+	"github.com/pressly/goose":        {"store/postgres"},
 	"google.golang.org/grpc":          {"rpc"},
 	"github.com/prometheus":           {"process"},
 	"google.golang.org/grpc/encoding": {}, // a compressor that is linked in is accepted
