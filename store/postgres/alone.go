@@ -62,7 +62,9 @@ func (w *write) steps(only bool) []step {
 
 // alone does one change by elementary statements, in one transaction if there are
 // several, and again if it certainly did nothing. It returns a fault.
-func (s *Store) alone(ctx context.Context, c *change) error {
+func (s *Store) alone(c *change) error {
+	ctx, stop := s.working()
+	defer stop()
 	var steps []step
 	for i := range c.writes {
 		steps = append(steps, c.writes[i].steps(len(c.writes) == 1)...)

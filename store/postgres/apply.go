@@ -98,22 +98,20 @@ func (s *Store) Apply(ctx context.Context, writes ...store.Write) error {
 
 // runApplies writes a group of changes to different partitions.
 func (s *Store) runApplies(group []*job[*change, struct{}]) {
-	ctx, stop := s.working()
-	defer stop()
 	rows := 0
 	for _, j := range group {
 		rows += len(j.ask.writes)
 	}
 	if rows == 1 || rows > s.options.Batch {
 		for _, j := range group {
-			j.err = s.alone(ctx, j.ask)
+			j.err = s.alone(j.ask)
 		}
 		return
 	}
 	slices.SortFunc(group, func(a, b *job[*change, struct{}]) int {
 		return bytes.Compare(a.ask.writes[0].row.Partition, b.ask.writes[0].row.Partition)
 	})
-	outcomes, err := s.together(ctx, group)
+	outcomes, err := s.together(group)
 	for i, j := range group {
 		switch {
 		case err != nil:
@@ -121,7 +119,7 @@ func (s *Store) runApplies(group []*job[*change, struct{}]) {
 		case outcomes[i] == refused:
 			j.err = conflict(j.ask.writes[0].row.Table)
 		case outcomes[i] == apart:
-			j.err = s.alone(ctx, j.ask)
+			j.err = s.alone(j.ask)
 		}
 	}
 }

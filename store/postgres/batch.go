@@ -67,23 +67,31 @@ FROM judged, whole`
 // together does changes of different partitions in one statement, and says what
 // became of each. Something that came in between has the statement done a second
 // time, on a new view of the rows; if that fails as well, everybody goes alone.
-func (s *Store) together(ctx context.Context, group []*job[*change, struct{}]) ([]outcome, error) {
+func (s *Store) together(group []*job[*change, struct{}]) ([]outcome, error) {
+	ctx, stop := s.working()
+	defer stop()
 	args := batchArgs(group)
 	for range 2 {
 		outcomes, err := s.batch(ctx, args, len(group))
 		switch {
 		case err == nil:
 			return outcomes, nil
+		case sqlState(err) == lockNotAvailable:
+			return allApart(len(group)), nil // who it is that somebody else blocks
 		case sqlState(err) != divisionByZero && !undone(err):
 			return nil, s.failedWrite(err)
 		}
 		s.options.Log.Debug("a batch of writes is done again", "changes", len(group), "why", describe(err))
 	}
-	outcomes := make([]outcome, len(group))
+	return allApart(len(group)), nil
+}
+
+func allApart(n int) []outcome {
+	outcomes := make([]outcome, n)
 	for i := range outcomes {
 		outcomes[i] = apart
 	}
-	return outcomes, nil
+	return outcomes
 }
 
 // batchArgs are the statement's columns.
@@ -94,7 +102,7 @@ func batchArgs(group []*job[*change, struct{}]) []any {
 	var gone []bool
 	for i, j := range group {
 		for _, w := range j.ask.writes {
-			changes = append(changes, int32(i)) //nolint:gosec // a few
+			changes = append(changes, int32(i))
 			kinds = append(kinds, []byte(w.row.Table))
 			parts, names = append(parts, w.row.Partition), append(names, w.row.Key)
 			conds, gone = append(conds, w.cond), append(gone, w.delete)

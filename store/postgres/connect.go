@@ -121,7 +121,7 @@ func poolConfig(o *Options) (*pgxpool.Config, error) {
 		"idle_in_transaction_session_timeout": milliseconds(2 * o.Statement),
 	}
 	cc.ValidateConnect = validate
-	c.MaxConns = int32(min(o.Connections, 1000)) //nolint:gosec // at most 1000
+	c.MaxConns = int32(min(o.Connections, 1000))
 	c.MinConns = 0
 	c.MaxConnLifetime, c.MaxConnLifetimeJitter = time.Hour, 10*time.Minute
 	c.MaxConnIdleTime = 10 * time.Minute
@@ -150,16 +150,24 @@ func validate(ctx context.Context, c *pgconn.PgConn) error {
 	if err := pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, c); err != nil {
 		return fmt.Errorf("%w: %w", errReadOnly, err)
 	}
-	result := c.ExecParams(ctx, "SET plan_cache_mode = force_generic_plan", nil, nil, nil, nil).Read()
-	if result.Err != nil {
-		return nil // another engine, without such a setting
+	if err := checkDurable(ctx, c); err != nil {
+		return err
 	}
 	// Plans are made once a connection, and must be right for a table that was
-	// empty then: by index, always.
-	for _, off := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"} {
-		if result := c.ExecParams(ctx, "SET "+off+" = off", nil, nil, nil, nil).Read(); result.Err != nil {
-			return result.Err
-		}
+	// empty then: by index, always. Another engine may not have such settings.
+	const plans = `SELECT set_config(name, CASE name WHEN 'plan_cache_mode' THEN 'force_generic_plan' ELSE 'off' END, false)
+		FROM pg_settings WHERE name IN ('plan_cache_mode', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'jit')`
+	return c.ExecParams(ctx, plans, nil, nil, nil, nil).Read().Err
+}
+
+// checkDurable refuses a server that may lose what it acknowledged. Settings that
+// an engine does not have are not asked for.
+func checkDurable(ctx context.Context, c *pgconn.PgConn) error {
+	const question = `SELECT name FROM pg_settings
+		WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'`
+	off := c.ExecParams(ctx, question, nil, nil, nil, nil).Read()
+	if off.Err == nil && len(off.Rows) > 0 {
+		return fault.New(fault.StoreUnsafe, "the server's setting %s is off", off.Rows[0][0])
 	}
-	return nil
+	return off.Err
 }

@@ -29,6 +29,7 @@ const (
 	duplicateTable       = "42P07"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
+	lockNotAvailable     = "55P03"
 )
 
 // sqlState is the server's own code for an error, or "" if the server did not

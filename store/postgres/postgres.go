@@ -154,7 +154,7 @@ func prepare(ctx context.Context, pool *pgxpool.Pool, o *Options) error {
 	if err := pool.Ping(ctx); err != nil {
 		return toFault("connecting", err)
 	}
-	if err := checkServer(ctx, pool); err != nil {
+	if err := checkNames(ctx, pool, o.Role); err != nil {
 		return err
 	}
 	if o.Migrate {

