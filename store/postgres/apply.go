@@ -98,14 +98,8 @@ func (s *Store) Apply(ctx context.Context, writes ...store.Write) error {
 
 // runApplies writes a group of changes to different partitions.
 func (s *Store) runApplies(group []*job[*change, struct{}]) {
-	rows := 0
-	for _, j := range group {
-		rows += len(j.ask.writes)
-	}
-	if rows == 1 || rows > s.options.Batch {
-		for _, j := range group {
-			j.err = s.alone(j.ask)
-		}
+	if len(group) == 1 {
+		group[0].err = s.alone(group[0].ask)
 		return
 	}
 	slices.SortFunc(group, func(a, b *job[*change, struct{}]) int {

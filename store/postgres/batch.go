@@ -15,8 +15,18 @@ const (
 	apart           // not decided, and nothing done: the change must go alone
 )
 
+// claimsSQL does changes of one write each that put a row which must be absent: the
+// insert itself is the condition, and says which rows it wrote.
+const claimsSQL = `
+INSERT INTO nod_row (kind, part, name, version, expires, value)
+SELECT i.kind, i.part, i.name, 1, nullif(i.expires, 0), i.value
+FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bytea[]) AS i(kind, part, name, expires, value)
+ON CONFLICT (kind, part, name) DO NOTHING
+RETURNING part`
+
 // batchSQL does many changes, of different partitions, in one statement; those
-// whose conditions do not hold are left out and do not disturb the others.
+// whose conditions do not hold are left out and do not disturb the others. Without
+// updates, or without deletes, the statement is shorter for it.
 //
 // It is optimistic. "ask" sees all rows as they were when the statement began, and
 // judges each change by that; "done" are the changes that go on. The three writes
@@ -28,41 +38,54 @@ const (
 // A delete of a row that is absent writes nothing, so nothing would hold the row
 // absent until the commit. If that is all of its change, the moment of the
 // snapshot is as good as any. If not, the change goes apart (see write.steps).
-const batchSQL = `
+func batchSQL(updates, deletes bool) string {
+	const start = `
 WITH ask AS MATERIALIZED (
 	SELECT i.*, r.version AS seen
 	FROM unnest($1::int[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::boolean[], $7::bigint[], $8::bytea[])
 		AS i(change, kind, part, name, cond, gone, expires, value)
 	LEFT JOIN nod_row r ON r.kind = i.kind AND r.part = i.part AND r.name = i.name
 ), judged AS MATERIALIZED (
-	SELECT change,
-		bool_and(CASE WHEN cond = -1 THEN true WHEN cond = 0 THEN seen IS NULL ELSE seen IS NOT NULL AND seen = cond END) AS holds,
-		count(*) > 1 AND bool_or(gone AND seen IS NULL) AS apart
-	FROM ask GROUP BY change
+	SELECT ask.*,
+		bool_and(CASE WHEN cond = -1 THEN true WHEN cond = 0 THEN seen IS NULL ELSE seen IS NOT NULL AND seen = cond END)
+			OVER whole_change AS holds,
+		count(*) OVER whole_change > 1 AND bool_or(gone AND seen IS NULL) OVER whole_change AS apart
+	FROM ask WINDOW whole_change AS (PARTITION BY change)
 ), done AS MATERIALIZED (
-	SELECT ask.* FROM ask JOIN judged ON judged.change = ask.change WHERE judged.holds AND NOT judged.apart
+	SELECT * FROM judged WHERE holds AND NOT apart
 ), inserted AS (
 	INSERT INTO nod_row (kind, part, name, version, expires, value)
 	SELECT kind, part, name, 1, nullif(expires, 0), value FROM done WHERE seen IS NULL AND NOT gone
 	ORDER BY part, kind, name
 	ON CONFLICT (kind, part, name) DO NOTHING
 	RETURNING 1
-), updated AS (
+)`
+	const updated = `, updated AS (
 	UPDATE nod_row r SET version = done.seen + 1, expires = nullif(done.expires, 0), value = done.value
 	FROM done
 	WHERE r.kind = done.kind AND r.part = done.part AND r.name = done.name AND r.version = done.seen AND NOT done.gone
 	RETURNING 1
-), deleted AS (
+)`
+	const deleted = `, deleted AS (
 	DELETE FROM nod_row r USING done
 	WHERE r.kind = done.kind AND r.part = done.part AND r.name = done.name AND r.version = done.seen AND done.gone
 	RETURNING 1
-), whole AS MATERIALIZED (
-	SELECT 1 / (CASE WHEN
-		(SELECT count(*) FROM inserted) + (SELECT count(*) FROM updated) + (SELECT count(*) FROM deleted)
-		= (SELECT count(*) FROM done WHERE NOT (gone AND seen IS NULL)) THEN 1 ELSE 0 END) AS one
+)`
+	const whole = `, whole AS MATERIALIZED (
+	SELECT 1 / (CASE WHEN (SELECT count(*) FROM inserted)`
+	const end = ` = (SELECT count(*) FROM done WHERE NOT (gone AND seen IS NULL)) THEN 1 ELSE 0 END) AS one
 )
-SELECT judged.change, (CASE WHEN NOT judged.holds THEN 1 WHEN judged.apart THEN 2 ELSE 0 END) * whole.one
+SELECT DISTINCT judged.change, (CASE WHEN NOT judged.holds THEN 1 WHEN judged.apart THEN 2 ELSE 0 END) * whole.one
 FROM judged, whole`
+	sql, sum := start, whole
+	if updates {
+		sql, sum = sql+updated, sum+" + (SELECT count(*) FROM updated)"
+	}
+	if deletes {
+		sql, sum = sql+deleted, sum+" + (SELECT count(*) FROM deleted)"
+	}
+	return sql + sum + end
+}
 
 // together does changes of different partitions in one statement, and says what
 // became of each. Something that came in between has the statement done a second
@@ -70,9 +93,9 @@ FROM judged, whole`
 func (s *Store) together(group []*job[*change, struct{}]) ([]outcome, error) {
 	ctx, stop := s.working()
 	defer stop()
-	args := batchArgs(group)
+	columns := columnsOf(group)
 	for range 2 {
-		outcomes, err := s.batch(ctx, args, len(group))
+		outcomes, err := columns.run(ctx, s)
 		switch {
 		case err == nil:
 			return outcomes, nil
@@ -94,30 +117,45 @@ func allApart(n int) []outcome {
 	return outcomes
 }
 
-// batchArgs are the statement's columns.
-func batchArgs(group []*job[*change, struct{}]) []any {
-	var changes []int32
-	var kinds, parts, names, values [][]byte
-	var conds, expires []int64
-	var gone []bool
-	for i, j := range group {
-		for _, w := range j.ask.writes {
-			changes = append(changes, int32(i))
-			kinds = append(kinds, []byte(w.row.Table))
-			parts, names = append(parts, w.row.Partition), append(names, w.row.Key)
-			conds, gone = append(conds, w.cond), append(gone, w.delete)
-			expires, values = append(expires, w.expires), append(values, w.value)
-		}
-	}
-	return []any{changes, kinds, parts, names, conds, gone, expires, values}
+// columns are the writes of a batch, as its statement gets them.
+type columns struct {
+	count                     int // changes
+	changes                   []int32
+	kinds, parts, names       [][]byte
+	conds                     []int64
+	gone                      []bool
+	expires                   []int64
+	values                    [][]byte
+	updates, deletes, onlyNew bool
 }
 
-func (s *Store) batch(ctx context.Context, args []any, changes int) ([]outcome, error) {
-	rows, err := s.pool.Query(ctx, batchSQL, args...)
+func columnsOf(group []*job[*change, struct{}]) *columns {
+	c := &columns{count: len(group), onlyNew: true}
+	for i, j := range group {
+		for _, w := range j.ask.writes {
+			c.changes = append(c.changes, int32(i))
+			c.kinds = append(c.kinds, []byte(w.row.Table))
+			c.parts, c.names = append(c.parts, w.row.Partition), append(c.names, w.row.Key)
+			c.conds, c.gone = append(c.conds, w.cond), append(c.gone, w.delete)
+			c.expires, c.values = append(c.expires, w.expires), append(c.values, w.value)
+			c.updates = c.updates || !w.delete && w.cond != condAbsent
+			c.deletes = c.deletes || w.delete
+			c.onlyNew = c.onlyNew && len(j.ask.writes) == 1 && !w.delete && w.cond == condAbsent
+		}
+	}
+	return c
+}
+
+func (c *columns) run(ctx context.Context, s *Store) ([]outcome, error) {
+	outcomes := make([]outcome, c.count)
+	if c.onlyNew {
+		return outcomes, c.claim(ctx, s, outcomes)
+	}
+	rows, err := s.pool.Query(ctx, batchSQL(c.updates, c.deletes),
+		c.changes, c.kinds, c.parts, c.names, c.conds, c.gone, c.expires, c.values)
 	if err != nil {
 		return nil, err
 	}
-	outcomes := make([]outcome, changes)
 	var change int32
 	var what outcome
 	_, err = pgx.ForEachRow(rows, []any{&change, &what}, func() error {
@@ -125,4 +163,24 @@ func (s *Store) batch(ctx context.Context, args []any, changes int) ([]outcome, 
 		return nil
 	})
 	return outcomes, err
+}
+
+// claim runs claimsSQL. Changes are of different partitions, so a partition names
+// one.
+func (c *columns) claim(ctx context.Context, s *Store, outcomes []outcome) error {
+	place := make(map[string]int, c.count)
+	for i, part := range c.parts {
+		place[string(part)] = i
+		outcomes[i] = refused
+	}
+	rows, err := s.pool.Query(ctx, claimsSQL, c.kinds, c.parts, c.names, c.expires, c.values)
+	if err != nil {
+		return err
+	}
+	var part []byte
+	_, err = pgx.ForEachRow(rows, []any{&part}, func() error {
+		outcomes[place[string(part)]] = written
+		return nil
+	})
+	return err
 }

@@ -116,49 +116,81 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	}
 }
 
-// A reply that is lost is a fault, not a success and not a conflict; the write is
-// there as a whole or not at all.
-func TestReplyLost(t *testing.T) {
+// lossy opens a new database by a proxy, and directly.
+func lossy(t *testing.T) (proxy *postgrestest.Proxy, s, direct *Store) {
+	t.Helper()
 	needServer(t)
-	for _, batch := range []int{64, 1} {
-		for _, rows := range []int{1, 2} {
-			t.Run(fmt.Sprintf("batch=%d,rows=%d", batch, rows), func(t *testing.T) {
-				ctx := context.Background()
-				proxy, err := postgrestest.NewProxy(shared.Address())
+	proxy, err := postgrestest.NewProxy(shared.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = proxy.Close() })
+	o := impatient(newDatabase(t, shared, "matcher"))
+	direct = openStore(t, o)
+	o.Addresses = []string{proxy.Address()}
+	return proxy, openStore(t, o), direct
+}
+
+// A reply that is lost is a fault, not a success and not a conflict, although the
+// write is there; the store goes on afterwards.
+func TestReplyLost(t *testing.T) {
+	claim := func(p string) []store.Write { return []store.Write{put(p, "a", store.Absent, "1")} }
+	two := func(p string) []store.Write { return append(claim(p), put(p, "b", store.Any, "1")) }
+	tests := map[string]struct {
+		marker  string // of the request whose reply is lost; "" for the first
+		changes [][]store.Write
+		before  [][]store.Write // the same in kind
+	}{
+		"one row":           {"", [][]store.Write{claim("1")}, [][]store.Write{claim("11")}},
+		"a transaction":     {"COMMIT", [][]store.Write{two("1")}, [][]store.Write{two("11")}},
+		"a batch of claims": {"", [][]store.Write{claim("1"), claim("2")}, [][]store.Write{claim("11"), claim("12")}},
+		"a batch":           {"", [][]store.Write{two("1"), claim("2")}, [][]store.Write{two("11"), claim("12")}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			proxy, s, direct := lossy(t)
+			run := func(changes [][]store.Write) (errs []error) {
+				var group []*job[*change, struct{}]
+				for _, writes := range changes {
+					group = append(group, changeJob(t, writes...))
+				}
+				s.runApplies(group)
+				for _, j := range group {
+					errs = append(errs, j.err)
+				}
+				return errs
+			}
+			for _, err := range run(test.before) { // its statements are prepared now
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer func() { _ = proxy.Close() }()
-				o := impatient(newDatabase(t, shared, "matcher"))
-				direct := openStore(t, o)
-				o.Addresses, o.Batch = []string{proxy.Address()}, batch
-				s := openStore(t, o)
-				writes := []store.Write{put("p", "a", store.Absent, "1"), put("p", "b", store.Absent, "1")}[:rows]
-				before := []store.Write{put("q", "a", store.Absent, "1"), put("q", "b", store.Absent, "1")}[:rows]
-				if err := s.Apply(ctx, before...); err != nil { // statements are prepared now
-					t.Fatal(err)
-				}
+			}
+			if proxy.SilenceAt(test.marker); test.marker == "" {
 				proxy.Silence(true)
-				if err := s.Apply(ctx, writes...); !fault.Is(err, fault.StoreUnavailable) {
-					t.Errorf("Apply without a reply: %v", err)
+			}
+			for _, err := range run(test.changes) {
+				if !fault.Is(err, fault.StoreUnavailable) {
+					t.Errorf("without a reply: %v", err)
 				}
-				if _, err := s.Get(ctx, row("p", "a")); !fault.Is(err, fault.StoreUnavailable) {
-					t.Errorf("Get without a reply: %v", err)
+			}
+			if _, err := s.Get(t.Context(), row("1", "a")); !fault.Is(err, fault.StoreUnavailable) {
+				t.Errorf("Get without a reply: %v", err)
+			}
+			proxy.Silence(false)
+			proxy.Cut()
+			for i, writes := range test.changes {
+				entries, err := direct.Partition(t.Context(), kind, fmt.Append(nil, i+1), nil, 9)
+				if err != nil || len(entries) != len(writes) {
+					t.Errorf("change %d: %d rows of %d are there, %v", i+1, len(entries), len(writes), err)
 				}
-				proxy.Silence(false)
-				proxy.Cut()
-				recovers(t, s)
-				entries, err := direct.Partition(ctx, kind, []byte("p"), nil, 3)
-				if err != nil || len(entries) != rows && (len(entries) != 0 || batch != 1 || rows == 1) {
-					t.Errorf("%d rows of %d are there, %v", len(entries), rows, err)
-				}
-				// Whoever reads first knows what to do.
-				err = s.Apply(ctx, writes...)
-				if fault.Is(err, fault.Conflict) != (len(entries) == rows) || err != nil && len(entries) == 0 {
+			}
+			recovers(t, s)
+			for _, err := range run(test.changes) { // whoever reads first knows what to do
+				if !fault.Is(err, fault.Conflict) {
 					t.Errorf("the same again: %v", err)
 				}
-			})
-		}
+			}
+		})
 	}
 }
 

@@ -51,7 +51,7 @@ type Options struct {
 	// only (docs/postgres.md says which engines need that).
 	Batch int
 	// Workers is how many statements of batches are under way at once, for reads
-	// and for writes each; 0 means 2. More make batches smaller.
+	// and for writes each; 0 means 4. More make batches smaller.
 	Workers int
 	// Queue is how many calls may be under way; further ones wait. 0 means 4096.
 	Queue int
@@ -81,7 +81,7 @@ func (o *Options) defaults() error {
 	}
 	o.Connections = orDefault(o.Connections, 8)
 	o.Batch = orDefault(o.Batch, 64)
-	o.Workers = orDefault(o.Workers, 2)
+	o.Workers = orDefault(o.Workers, 4)
 	if o.Batch == 1 {
 		o.Workers = o.Connections
 	}

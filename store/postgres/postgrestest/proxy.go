@@ -1,6 +1,7 @@
 package postgrestest
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -15,7 +16,8 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	conns  map[net.Conn]bool
-	silent bool // replies are dropped, requests still pass
+	silent bool   // replies are dropped, requests still pass
+	marker string // a request that holds it has the replies dropped from then on
 	closed bool
 }
 
@@ -37,7 +39,14 @@ func (p *Proxy) Address() string { return p.listener.Addr().String() }
 func (p *Proxy) Silence(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.silent = on
+	p.silent, p.marker = on, ""
+}
+
+// SilenceAt drops every reply from the request on that holds a marker.
+func (p *Proxy) SilenceAt(marker string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.marker = marker
 }
 
 // Cut closes every connection that is open.
@@ -99,6 +108,9 @@ func (p *Proxy) pass(to, from net.Conn, replies bool) {
 	for {
 		n, err := from.Read(buffer)
 		p.mu.Lock()
+		if !replies && p.marker != "" && bytes.Contains(buffer[:n], []byte(p.marker)) {
+			p.silent = true
+		}
 		drop := replies && p.silent
 		p.mu.Unlock()
 		if n > 0 && !drop {
