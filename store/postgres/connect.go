@@ -118,7 +118,7 @@ func poolConfig(o *Options) (*pgxpool.Config, error) {
 		"default_transaction_isolation":       "read committed",
 		"statement_timeout":                   milliseconds(o.Statement),
 		"lock_timeout":                        milliseconds(o.Statement / 2),
-		"idle_in_transaction_session_timeout": milliseconds(2 * o.Statement),
+		"idle_in_transaction_session_timeout": milliseconds(o.Statement),
 	}
 	cc.ValidateConnect = validate
 	c.MaxConns = int32(min(o.Connections, 1000))

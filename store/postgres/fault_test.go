@@ -340,7 +340,7 @@ func TestFullDisk(t *testing.T) {
 // fill writes a file until its disk is full.
 func fill(t *testing.T, name string) {
 	t.Helper()
-	f, err := os.Create(name) //nolint:gosec // of a test
+	f, err := os.Create(name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -136,7 +136,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, toFault("connecting", err)
 	}
-	if err := prepare(ctx, pool, &o); err != nil {
+	if err := prepare(ctx, pool, config, &o); err != nil {
 		pool.Close()
 		if ctx.Err() != nil {
 			return nil, cancelled(ctx)
@@ -150,7 +150,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-func prepare(ctx context.Context, pool *pgxpool.Pool, o *Options) error {
+func prepare(ctx context.Context, pool *pgxpool.Pool, config *pgxpool.Config, o *Options) error {
 	if err := pool.Ping(ctx); err != nil {
 		return toFault("connecting", err)
 	}
@@ -158,7 +158,7 @@ func prepare(ctx context.Context, pool *pgxpool.Pool, o *Options) error {
 		return err
 	}
 	if o.Migrate {
-		if err := migrate(ctx, pool); err != nil {
+		if err := migrate(ctx, config); err != nil {
 			return toFault("migrating the database", err)
 		}
 	}

@@ -27,8 +27,18 @@ var migrations embed.FS
 const schemaVersion = 1
 
 // migrate brings the schema up to date. Several processes may do so at once: they
-// take turns by goose's lock table, which needs nothing of the engine but rows.
-func migrate(ctx context.Context, pool *pgxpool.Pool) (err error) {
+// take turns by goose's lock table, which needs nothing of the engine but rows. A
+// migration has as much time as ctx: an index over all rows takes long.
+func migrate(ctx context.Context, config *pgxpool.Config) (err error) {
+	config = config.Copy()
+	config.MaxConns = 2
+	delete(config.ConnConfig.RuntimeParams, "statement_timeout")
+	delete(config.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout")
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
 	folder, err := fs.Sub(migrations, "migrations/postgresql")
 	if err != nil {
 		return err
