@@ -64,18 +64,25 @@ func TestNoUpdateIsLostBetweenInstances(t *testing.T) {
 	needServer(t)
 	ctx := context.Background()
 	stores := instances(t, 3)
-	const partitions, workers, rounds = 3, 3, 12
+	const partitions, workers, rounds = 10, 10, 10
 	var wg sync.WaitGroup
 	for i, s := range stores {
 		for w := range workers {
 			wg.Go(func() {
 				for round := range rounds {
-					p := fmt.Sprint(round % partitions)
+					p := fmt.Sprint((round + w + 3*i) % partitions)
 					for {
 						n, unchanged, err := read(s, row(p, "budget"))
 						if err == nil {
-							err = s.Apply(ctx, put(p, "budget", unchanged, strconv.Itoa(n+1)),
-								put(p, fmt.Sprintf("session %d %d %d", i, w, round), store.Absent, strconv.Itoa(n)))
+							writes := []store.Write{
+								put(p, "budget", unchanged, strconv.Itoa(n+1)),
+								put(p, fmt.Sprintf("session %d %d %d", i, w, round), store.Absent, strconv.Itoa(n)),
+							}
+							if i == 0 {
+								err = batched(t, s, writes...)
+							} else {
+								err = s.Apply(ctx, writes...)
+							}
 						}
 						if fault.Is(err, fault.Conflict) {
 							continue
@@ -148,13 +155,19 @@ func TestAbsentRowsAreLocked(t *testing.T) {
 	ctx := context.Background()
 	stores := instances(t, 2)
 	for _, cond := range []store.Condition{store.Absent, store.Any} {
-		for round := range 40 {
+		for round := range 60 {
 			p := fmt.Sprintf("skew %v %d", cond == store.Any, round)
+			alone := round%2 == 0
 			var errs [2]error
 			var wg sync.WaitGroup
 			for i, names := range [][2]string{{"x", "y"}, {"y", "x"}} {
 				wg.Go(func() {
-					errs[i] = stores[i].Apply(ctx, put(p, names[0], store.Absent, "v"), remove(p, names[1], cond))
+					writes := []store.Write{put(p, names[0], store.Absent, "v"), remove(p, names[1], cond)}
+					if alone {
+						errs[i] = stores[i].Apply(ctx, writes...)
+					} else {
+						errs[i] = batched(t, stores[i], writes...)
+					}
 				})
 			}
 			wg.Wait()
@@ -175,9 +188,22 @@ func changeJob(t *testing.T, writes ...store.Write) *job[*change, struct{}] {
 	t.Helper()
 	c, size, err := newChange(writes)
 	if err != nil {
-		t.Fatal(err)
+		t.Errorf("newChange: %v", err)
 	}
 	return &job[*change, struct{}]{ask: c, weight: len(writes), bytes: size}
+}
+
+// batched does one change as a batch of many would.
+func batched(t *testing.T, s *Store, writes ...store.Write) error {
+	j := changeJob(t, writes...)
+	outcomes, err := s.together([]*job[*change, struct{}]{j})
+	switch {
+	case err != nil || outcomes[0] == written:
+		return err
+	case outcomes[0] == refused:
+		return conflict(kind)
+	}
+	return s.alone(j.ask)
 }
 
 // One statement decides each change of a batch by itself.

@@ -144,7 +144,10 @@ func TestReplyLost(t *testing.T) {
 		"one row":           {"", [][]store.Write{claim("1")}, [][]store.Write{claim("11")}},
 		"a transaction":     {"COMMIT", [][]store.Write{two("1")}, [][]store.Write{two("11")}},
 		"a batch of claims": {"", [][]store.Write{claim("1"), claim("2")}, [][]store.Write{claim("11"), claim("12")}},
-		"a batch":           {"", [][]store.Write{two("1"), claim("2")}, [][]store.Write{two("11"), claim("12")}},
+		"a batch": {
+			"", [][]store.Write{two("1"), claim("2"), two("3"), claim("4"), two("5")},
+			[][]store.Write{two("11"), claim("12"), two("13"), claim("14"), two("15")},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +221,7 @@ func TestLockedRow(t *testing.T) {
 	ctx := context.Background()
 	o := impatient(newDatabase(t, shared, "matcher"))
 	s := openStore(t, o)
-	for _, p := range []string{"held", "free"} {
+	for _, p := range []string{"held", "free 1", "free 2", "free 3", "free 4"} {
 		if err := s.Apply(ctx, put(p, "k", store.Absent, "1"), put(p, "l", store.Absent, "1")); err != nil {
 			t.Fatal(err)
 		}
@@ -240,9 +243,9 @@ func TestLockedRow(t *testing.T) {
 	if err := s.Apply(ctx, put("held", "k", store.Any, "2")); !fault.Is(err, fault.StoreUnavailable) {
 		t.Errorf("a write of a row that is held: %v", err)
 	}
-	group := []*job[*change, struct{}]{
-		changeJob(t, put("free", "k", store.At(1), "2"), put("free", "l", store.At(1), "2")),
-		changeJob(t, put("held", "k", store.At(1), "2"), put("held", "l", store.At(1), "2")),
+	var group []*job[*change, struct{}]
+	for _, p := range []string{"free 1", "free 2", "held", "free 3", "free 4"} {
+		group = append(group, changeJob(t, put(p, "k", store.At(1), "2"), put(p, "l", store.At(1), "2")))
 	}
 	s.runApplies(group)
 	for _, j := range group {

@@ -47,6 +47,7 @@ func TestQueueKeepsLocksAndLimits(t *testing.T) {
 			q.put(j)
 		}
 	}
+	q.close()
 	for l := range locks {
 		for i, j := range jobs[l] {
 			<-j.done
@@ -63,7 +64,6 @@ func TestQueueKeepsLocksAndLimits(t *testing.T) {
 			}
 		}
 	}
-	q.close()
 	if len(q.behind) != 0 {
 		t.Errorf("%d locks are held at the end", len(q.behind))
 	}
