@@ -28,7 +28,7 @@ func runAll(m *testing.M) int {
 	if missing == nil {
 		var err error
 		if shared, err = fetched.Start(""); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+			fmt.Fprintln(os.Stderr, errors.Join(err, fetched.Remove()))
 			return 1
 		}
 	} else if !errors.Is(missing, postgrestest.ErrMissing) {
