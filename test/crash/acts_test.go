@@ -1,0 +1,223 @@
+package crash_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"time"
+
+	"nod/client"
+	"nod/crypto/canon"
+	"nod/enrol"
+	"nod/orders"
+	"nod/test/world"
+	"nod/wire"
+)
+
+// named is a new citizen with a face.
+func (s *stage) named(face world.Person) world.Person {
+	s.citizens++
+	return world.Person{Name: s.Citizen(fmt.Sprintf("citizen-%d", s.citizens)), Face: face.Face}
+}
+
+// as is another face under the same name.
+func as(citizen, face world.Person) world.Person {
+	return world.Person{Name: citizen.Name, Face: face.Face}
+}
+
+func (s *stage) enrol(p world.Person) (*enrol.Enrolled, error) {
+	ctx, cancel := s.within()
+	defer cancel()
+	return s.Station.Enrol(ctx, p.Name, 0, s.Model, s.Portrait(p))
+}
+
+// says is the verdict on a shown face, which must come.
+func (s *stage) says(shown world.Person) bool {
+	s.T.Helper()
+	ctx, cancel := s.within()
+	defer cancel()
+	v, err := s.Verify(ctx, shown.Name, s.Photo(shown))
+	must(s.T, err)
+	return v.Verdict.Match
+}
+
+func (s *stage) expect(shown world.Person, want bool) {
+	s.T.Helper()
+	if got := s.says(shown); got != want {
+		s.T.Errorf("verdict %v, want %v", got, want)
+	}
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
+// order signs an order of the bureau.
+func (s *stage) order(kind orders.OrderKind, p world.Person) []byte {
+	s.T.Helper()
+	now := time.Now()
+	order, err := orders.SignOrder(s.Bureau, &orders.Order{
+		Kind: kind, Citizen: p.Name, JTI: rand.Text(), IssuedAt: now.Truncate(time.Millisecond), Expiry: now.Add(time.Hour),
+	})
+	must(s.T, err)
+	return order
+}
+
+// deliver delivers an order; nil means that both servers have signed.
+func (s *stage) deliver(order []byte, kind orders.ReceiptKind) error {
+	ctx, cancel := s.within()
+	defer cancel()
+	done, err := s.Matcher.Order(ctx, &wire.OrderRequest{Order: order})
+	if err != nil {
+		return err
+	}
+	_, err = orders.VerifyReceipt(done.Receipt, s.Bundle, kind, orders.HashOrder(order))
+	return err
+}
+
+// played is one verification, as its parties remember it.
+type played struct {
+	device  *client.Device
+	request []byte
+	answer  []byte // to the opening, or nil
+	probe   *wire.ProbeRequest
+	signed  []byte // verdict, or nil
+}
+
+// play plays a verification as far as it goes.
+func (s *stage) play(shown world.Person) (p *played, err error) {
+	p = new(played)
+	if p.device, err = client.NewDevice(s.RP.ID, s.Bundle, nil); err != nil {
+		return p, err
+	}
+	if p.request, err = s.RP.Request(shown.Name, "consent-1", p.device.PublicKey(), time.Now()); err != nil {
+		return p, err
+	}
+	return p, s.goOn(p, shown)
+}
+
+// goOn opens a session for the request, or again, and shows a face in it.
+func (s *stage) goOn(p *played, shown world.Person) error {
+	ctx, cancel := s.within()
+	defer cancel()
+	opened, err := s.Matcher.Open(ctx, &wire.OpenRequest{Request: p.request})
+	if err != nil {
+		return err
+	}
+	p.answer = opened.Answer
+	if p.probe, err = p.device.Probe(p.request, opened.Answer, s.Plan, s.Photo(shown), time.Now()); err != nil {
+		return err
+	}
+	return s.show(p)
+}
+
+// show sends the probe, or sends it again.
+func (s *stage) show(p *played) error {
+	ctx, cancel := s.within()
+	defer cancel()
+	done, err := s.Matcher.Verify(ctx, p.probe)
+	if err != nil {
+		return err
+	}
+	if p.signed != nil && !bytes.Equal(p.signed, done.Verdict) {
+		s.T.Error("the same probe got another verdict")
+	}
+	p.signed = done.Verdict
+	return nil
+}
+
+// verdict is the one that was got, checked as its relying party does.
+func (s *stage) verdict(p *played) bool {
+	s.T.Helper()
+	v, err := s.RP.Verdict(p.request, p.signed, time.Now())
+	must(s.T, err)
+	return v.Match
+}
+
+// renew moves every template to the newest pad key.
+func (s *stage) renew() error {
+	ctx, cancel := s.within()
+	defer cancel()
+	var cursor []byte
+	for {
+		page, err := s.Matcher.Renew(ctx, &wire.RenewRequest{Cursor: cursor, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if page.Failed > 0 {
+			return fmt.Errorf("%d templates cannot be renewed", page.Failed)
+		}
+		if cursor = page.Cursor; len(cursor) == 0 {
+			return nil
+		}
+	}
+}
+
+// pad is one of the custodian's, as its rows say.
+type pad struct {
+	row     canon.RowID
+	counter uint64
+	salt    string
+}
+
+// slot is what a citizen's slot has at the custodian.
+func (s *stage) slot(value []byte) (active *pad, pending []pad) {
+	s.T.Helper()
+	r := canon.NewReader("pad-slot", value)
+	read := func() (p pad) {
+		r.Fixed(p.row[:])
+		p.counter = r.Uint64()
+		r.Bytes(32, 32) // model
+		p.salt = string(r.Bytes(32, 32))
+		r.Uint64() // version
+		r.Uint64() // expiry
+		return p
+	}
+	has, waits := r.Uint(1), r.Uint(16)
+	if has == 1 {
+		p := read()
+		active = &p
+	}
+	for range waits {
+		pending = append(pending, read())
+	}
+	must(s.T, r.Close())
+	return active, pending
+}
+
+// template is the row and counter of a template at the matcher.
+func (s *stage) template(value []byte) (p pad) {
+	s.T.Helper()
+	r := canon.NewReader("template", value)
+	r.Fixed(p.row[:])
+	p.counter = r.Uint64()
+	r.Bytes(32, 32)
+	r.Bytes(1, 1<<20)
+	must(s.T, r.Close())
+	return p
+}
+
+// handles are the names under which both servers keep an enrolled row's citizen.
+func (s *stage) handles(id canon.RowID) (atMatcher, atCustodian string) {
+	s.T.Helper()
+	for _, r := range s.rows("matcher", "template") {
+		if s.template(r.Value).row == id {
+			atMatcher = r.Partition
+		}
+	}
+	for _, r := range s.rows("custodian", "pad") {
+		active, pending := s.slot(r.Value)
+		holds := func(p pad) bool { return p.row == id }
+		if active != nil && holds(*active) || slices.ContainsFunc(pending, holds) {
+			atCustodian = r.Partition
+		}
+	}
+	if atMatcher == "" || atCustodian == "" {
+		s.T.Fatal("an enrolled row is not at both servers")
+	}
+	return atMatcher, atCustodian
+}
