@@ -23,7 +23,7 @@ type ServerConfig struct {
 	Config
 	Channels int           // open at a time, over all matcher instances. 0: 16
 	Batches  int           // kept a channel, the oldest being dropped for a new one. 0: 4
-	Idle     time.Duration // a channel unused for so long is dropped. 0: 1 hour
+	Idle     time.Duration // a channel unused for so long is dropped, or sooner if its place is needed. 0: 1 hour
 }
 
 func (c *ServerConfig) defaults() error {
@@ -159,10 +159,33 @@ func (s *Server) room(instance wire.Instance, check canon.CheckID) error {
 			s.drop(ch)
 		}
 	}
-	if len(s.channels) >= s.cfg.Channels {
+	if len(s.channels) >= s.cfg.Channels && !s.evict() {
 		return fault.New(fault.ChannelLimit, "%d channels are open", len(s.channels))
 	}
 	return nil
+}
+
+// quiet is how long a channel is unused before another may have its place, if there is
+// no other place.
+const quiet = time.Minute
+
+// evict drops the channel that was unused the longest, if it is quiet, and reports
+// whether there was one. Each start of a matcher leaves the channels of the start before
+// without an owner: a matcher that crashes now and then would fill every place, and be
+// refused until the first of them is idle. An owner that is alive after all opens
+// another. A stopped channel stays: it keeps its instance out.
+func (s *Server) evict() bool {
+	var oldest *served
+	for _, ch := range s.channels {
+		if !ch.stopped && (oldest == nil || ch.used.Before(oldest.used)) {
+			oldest = ch
+		}
+	}
+	if oldest == nil || s.Clock().Sub(oldest.used) < quiet {
+		return false
+	}
+	s.drop(oldest)
+	return true
 }
 
 // find is the caller's own channel.
