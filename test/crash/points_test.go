@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nod/crypto/seal"
+	"nod/fault"
 )
 
 // operation is something that a caller asks for and that writes durably.
@@ -42,13 +43,13 @@ func (p point) String() string {
 type line struct {
 	operation, write string
 	role             seal.Role
-	caller, seen     [2]string // before, after; "" if not tried
+	cells            [2]string // before, after; "" if not tried
 }
 
 // table collects what was seen.
 type table []line
 
-func (t *table) add(o string, p point, caller, seen string) {
+func (t *table) add(o string, p point, seen string) {
 	i := 0
 	if p.After {
 		i = 1
@@ -57,8 +58,7 @@ func (t *table) add(o string, p point, caller, seen string) {
 		*t = append(*t, line{operation: o, write: numbered(p), role: p.role})
 	}
 	l := &(*t)[len(*t)-1]
-	merge(&l.caller[i], caller)
-	merge(&l.seen[i], seen)
+	merge(&l.cells[i], seen)
 }
 
 func numbered(p point) string { return fmt.Sprintf("%d. %s", p.At, p.write) }
@@ -99,7 +99,7 @@ func (s *stage) points(o operation) (out []point) {
 }
 
 // every is how many points of an operation the everyday run takes: one in so many.
-const every = 7
+const every = 3
 
 // dieEverywhere runs operations, and has a role die at each point of each.
 func (s *stage) dieEverywhere(t *testing.T, operations ...operation) (out table) {
@@ -113,8 +113,7 @@ func (s *stage) dieEverywhere(t *testing.T, operations ...operation) (out table)
 			t.Run(strings.ReplaceAll(o.name, " ", "-")+"/"+p.String(), func(t *testing.T) {
 				defer func(before testing.TB) { s.T = before }(s.T)
 				s.T = t
-				caller, seen := s.die(o, p)
-				out.add(o.name, p, caller, seen)
+				out.add(o.name, p, s.die(o, p))
 			})
 			if t.Failed() {
 				return out
@@ -125,7 +124,7 @@ func (s *stage) dieEverywhere(t *testing.T, operations ...operation) (out table)
 }
 
 // die runs an operation, kills a role at a point of it, and looks at what is left.
-func (s *stage) die(o operation, p point) (caller, seen string) {
+func (s *stage) die(o operation, p point) (seen string) {
 	s.T.Helper()
 	a := o.prepare(s)
 	s.arm(p.role, p.moment)
@@ -137,5 +136,8 @@ func (s *stage) die(o operation, p point) (caller, seen string) {
 	s.settle()
 	seen = a.check(err)
 	s.witness.hold(s.T)
-	return code(err), seen
+	if !fault.Is(err, fault.PeerUnavailable) {
+		seen = code(err) + "; " + seen
+	}
+	return seen
 }

@@ -54,6 +54,7 @@ func lay(t testing.TB) (*dev.Layout, world.People) {
 	}
 	size := fmt.Sprintf("batch = %d", batch)
 	edit(t, l.Config(seal.Matcher), size, size+"\nretry = \"50ms\"")
+	edit(t, l.Config(seal.Custodian), size, size+"\nchannels = 1024") // a matcher dies some times a second
 	return l, people
 }
 
