@@ -2,6 +2,7 @@ package crash_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"fmt"
 	"slices"
@@ -9,11 +10,26 @@ import (
 
 	"nod/client"
 	"nod/crypto/canon"
+	"nod/dev"
 	"nod/enrol"
 	"nod/orders"
 	"nod/test/world"
 	"nod/wire"
 )
+
+// outsider are the parties outside the roles, with a connection of their own and people
+// to show. One goroutine at a time.
+type outsider struct {
+	world.People
+	*dev.Connection
+}
+
+// limit bounds a call, so that a test that hangs says where.
+const limit = 20 * time.Second
+
+func (s *outsider) within() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), limit)
+}
 
 // named is a new citizen with a face.
 func (s *stage) named(face world.Person) world.Person {
@@ -26,14 +42,14 @@ func as(citizen, face world.Person) world.Person {
 	return world.Person{Name: citizen.Name, Face: face.Face}
 }
 
-func (s *stage) enrol(p world.Person) (*enrol.Enrolled, error) {
+func (s *outsider) enrol(p world.Person) (*enrol.Enrolled, error) {
 	ctx, cancel := s.within()
 	defer cancel()
 	return s.Station.Enrol(ctx, p.Name, 0, s.Model, s.Portrait(p))
 }
 
 // says is the verdict on a shown face, which must come.
-func (s *stage) says(shown world.Person) bool {
+func (s *outsider) says(shown world.Person) bool {
 	s.T.Helper()
 	ctx, cancel := s.within()
 	defer cancel()
@@ -42,7 +58,7 @@ func (s *stage) says(shown world.Person) bool {
 	return v.Verdict.Match
 }
 
-func (s *stage) expect(shown world.Person, want bool) {
+func (s *outsider) expect(shown world.Person, want bool) {
 	s.T.Helper()
 	if got := s.says(shown); got != want {
 		s.T.Errorf("verdict %v, want %v", got, want)
@@ -57,7 +73,7 @@ func yesNo(yes bool) string {
 }
 
 // order signs an order of the bureau.
-func (s *stage) order(kind orders.OrderKind, p world.Person) []byte {
+func (s *outsider) order(kind orders.OrderKind, p world.Person) []byte {
 	s.T.Helper()
 	now := time.Now()
 	order, err := orders.SignOrder(s.Bureau, &orders.Order{
@@ -68,7 +84,7 @@ func (s *stage) order(kind orders.OrderKind, p world.Person) []byte {
 }
 
 // deliver delivers an order; nil means that both servers have signed.
-func (s *stage) deliver(order []byte, kind orders.ReceiptKind) error {
+func (s *outsider) deliver(order []byte, kind orders.ReceiptKind) error {
 	ctx, cancel := s.within()
 	defer cancel()
 	done, err := s.Matcher.Order(ctx, &wire.OrderRequest{Order: order})
@@ -89,7 +105,7 @@ type played struct {
 }
 
 // play plays a verification as far as it goes.
-func (s *stage) play(shown world.Person) (p *played, err error) {
+func (s *outsider) play(shown world.Person) (p *played, err error) {
 	p = new(played)
 	if p.device, err = client.NewDevice(s.RP.ID, s.Bundle, nil); err != nil {
 		return p, err
@@ -101,7 +117,7 @@ func (s *stage) play(shown world.Person) (p *played, err error) {
 }
 
 // goOn opens a session for the request, or again, and shows a face in it.
-func (s *stage) goOn(p *played, shown world.Person) error {
+func (s *outsider) goOn(p *played, shown world.Person) error {
 	ctx, cancel := s.within()
 	defer cancel()
 	opened, err := s.Matcher.Open(ctx, &wire.OpenRequest{Request: p.request})
@@ -116,7 +132,7 @@ func (s *stage) goOn(p *played, shown world.Person) error {
 }
 
 // show sends the probe, or sends it again.
-func (s *stage) show(p *played) error {
+func (s *outsider) show(p *played) error {
 	ctx, cancel := s.within()
 	defer cancel()
 	done, err := s.Matcher.Verify(ctx, p.probe)
@@ -131,7 +147,7 @@ func (s *stage) show(p *played) error {
 }
 
 // verdict is the one that was got, checked as its relying party does.
-func (s *stage) verdict(p *played) bool {
+func (s *outsider) verdict(p *played) bool {
 	s.T.Helper()
 	v, err := s.RP.Verdict(p.request, p.signed, time.Now())
 	must(s.T, err)

@@ -84,8 +84,7 @@ func (c *child) ask(m command) (r reply, err error) {
 
 // stage is a deployment of three children with a witness, and people.
 type stage struct {
-	world.People
-	*dev.Connection
+	outsider
 	layout   *dev.Layout
 	witness  *witness
 	children map[seal.Role]*child
@@ -105,7 +104,7 @@ func newStage(t *testing.T) *stage {
 	for _, role := range []seal.Role{seal.Dealer, seal.Custodian, seal.Matcher} {
 		s.start(role, nil)
 	}
-	s.connect()
+	s.outsider = connect(t, s.layout, s.People)
 	for i := range 4 {
 		s.faces = append(s.faces, s.Person(fmt.Sprintf("face-%d", i)))
 	}
@@ -116,12 +115,15 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-func (s *stage) connect() {
-	conf, err := config.LoadClient(s.layout.Client())
-	must(s.T, err)
-	s.Connection, err = dev.Connect(context.Background(), conf)
-	must(s.T, err)
-	s.Bound = s.Plan.Steps[0].T
+// connect gives people a connection, which they close.
+func connect(t testing.TB, l *dev.Layout, people world.People) outsider {
+	t.Helper()
+	conf, err := config.LoadClient(l.Client())
+	must(t, err)
+	c, err := dev.Connect(context.Background(), conf)
+	must(t, err)
+	people.Bound = c.Plan.Steps[0].T
+	return outsider{people, c}
 }
 
 // end stops everything that runs.
@@ -216,13 +218,6 @@ func (s *stage) rows(role seal.Role, tables ...store.Table) []row {
 	r, err := s.children[role].ask(command{Table: tables})
 	must(s.T, err)
 	return r.Rows
-}
-
-// limit bounds a call, so that a test that hangs says where.
-const limit = 20 * time.Second
-
-func (s *stage) within() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), limit)
 }
 
 // settle returns when a verification works again. After a restart of the custodian the
