@@ -10,6 +10,7 @@ import (
 
 	"nod/client"
 	"nod/crypto/canon"
+	"nod/crypto/code"
 	"nod/dev"
 	"nod/enrol"
 	"nod/orders"
@@ -22,6 +23,32 @@ import (
 type outsider struct {
 	world.People
 	*dev.Connection
+}
+
+// Photo is a photo of a person that the plaintext comparison finds plausible, takes for
+// the portrait's person, and for none of the others: what comes out of the roles has to
+// be the same.
+func (s *outsider) Photo(p world.Person, others ...world.Person) client.Features {
+	s.T.Helper()
+	for {
+		photo := s.People.Photo(p)
+		x, err := s.Model.Encode(photo[s.Model.Network()][0])
+		must(s.T, err)
+		if s.plausible(x) && s.match(x, p) && !slices.ContainsFunc(others, func(o world.Person) bool { return s.match(x, o) }) {
+			return photo
+		}
+	}
+}
+
+func (s *outsider) match(x code.Code, p world.Person) bool {
+	u := s.Code(p)
+	u.Xor(x)
+	return s.Model.Match().Distance(u) < s.Bound
+}
+
+func (s *outsider) plausible(x code.Code) bool {
+	check, bound, asked := s.Model.Plausibility()
+	return !asked || check.Distance(x) < bound
 }
 
 // limit bounds a call, so that a test that hangs says where.
@@ -105,7 +132,7 @@ type played struct {
 }
 
 // play plays a verification as far as it goes.
-func (s *outsider) play(shown world.Person) (p *played, err error) {
+func (s *outsider) play(shown world.Person, others ...world.Person) (p *played, err error) {
 	p = new(played)
 	if p.device, err = client.NewDevice(s.RP.ID, s.Bundle, nil); err != nil {
 		return p, err
@@ -113,11 +140,11 @@ func (s *outsider) play(shown world.Person) (p *played, err error) {
 	if p.request, err = s.RP.Request(shown.Name, "consent-1", p.device.PublicKey(), time.Now()); err != nil {
 		return p, err
 	}
-	return p, s.goOn(p, shown)
+	return p, s.goOn(p, shown, others...)
 }
 
 // goOn opens a session for the request, or again, and shows a face in it.
-func (s *outsider) goOn(p *played, shown world.Person) error {
+func (s *outsider) goOn(p *played, shown world.Person, others ...world.Person) error {
 	ctx, cancel := s.within()
 	defer cancel()
 	opened, err := s.Matcher.Open(ctx, &wire.OpenRequest{Request: p.request})
@@ -125,7 +152,7 @@ func (s *outsider) goOn(p *played, shown world.Person) error {
 		return err
 	}
 	p.answer = opened.Answer
-	if p.probe, err = p.device.Probe(p.request, opened.Answer, s.Plan, s.Photo(shown), time.Now()); err != nil {
+	if p.probe, err = p.device.Probe(p.request, opened.Answer, s.Plan, s.Photo(shown, others...), time.Now()); err != nil {
 		return err
 	}
 	return s.show(p)

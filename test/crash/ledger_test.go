@@ -11,6 +11,7 @@ import (
 	"nod/crypto/canon"
 	"nod/fault"
 	"nod/orders"
+	"nod/test/world"
 )
 
 // none stands for a citizen without a template.
@@ -162,7 +163,13 @@ func (w *worker) erase(a *account) (err error) {
 // verify shows a face; now and then the probe is sent again, which gives the same
 // verdict or none.
 func (w *worker) verify(a *account, face int) (err error) {
-	p, err := w.play(w.person(a, face))
+	var others []world.Person
+	for f := range w.faces {
+		if f != face {
+			others = append(others, w.person(a, f))
+		}
+	}
+	p, err := w.play(w.person(a, face), others...)
 	if err != nil {
 		w.ledger.count("verifications", err)
 	}

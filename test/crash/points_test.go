@@ -137,7 +137,7 @@ func (s *stage) die(o operation, p point) (seen string) {
 	seen = a.check(err)
 	s.witness.hold(s.T)
 	if !fault.Is(err, fault.PeerUnavailable) {
-		seen = code(err) + "; " + seen
+		seen = outcome(err) + "; " + seen
 	}
 	return seen
 }

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -48,7 +49,10 @@ const batch = 256
 // lay lays a deployment out for kills: small batches, retries that do not wait long,
 // and budgets that no number of aborts uses up.
 func lay(t testing.TB) (*dev.Layout, world.People) {
-	l, people := world.Lay(t, world.Shape(), func(l *dev.Layout) { l.Batch = batch })
+	l, people := world.Lay(t, world.Shape(), func(l *dev.Layout) {
+		l.Batch = batch
+		l.Ports = ports(t)
+	})
 	for _, role := range []seal.Role{seal.Matcher, seal.Custodian} {
 		edit(t, l.Config(role), "", "\n[limits]\nconsecutive = 65535\nno_matches = 65535\nanswers = 65535\n")
 	}
@@ -57,6 +61,26 @@ func lay(t testing.TB) (*dev.Layout, world.People) {
 	edit(t, l.Config(seal.Custodian), size, size+"\nchannels = 1024") // a matcher dies some times a second
 	return l, people
 }
+
+// ports are six that nobody listens at, and that the kernel gives to no outgoing
+// connection: one that dials a role which is down would sooner or later hold its port.
+func ports(t testing.TB) (out [6]int) {
+	t.Helper()
+	const first, last = 20000, 32000
+	for i := range out {
+		for out[i] == 0 {
+			port := first + int(nextPort.Add(1)+uint32(os.Getpid())*97)%(last-first)
+			if l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+				must(t, l.Close())
+				out[i] = port
+			}
+		}
+	}
+	return out
+}
+
+// nextPort counts the ports that tests of this process were given.
+var nextPort atomic.Uint32
 
 // child is one role, running in a process that counts its writes.
 type child struct {
@@ -158,10 +182,9 @@ func (s *stage) start(role seal.Role, m *moment) {
 	must(s.T, c.command.Start())
 	must(s.T, outEnd.Close())
 	c.input, c.in, c.out = in, json.NewEncoder(in), json.NewDecoder(out)
-	var once sync.Once
 	go func() {
 		c.err = c.command.Wait()
-		once.Do(func() { close(c.ended) })
+		close(c.ended)
 	}()
 	s.children[role] = c
 	var r reply
@@ -251,8 +274,8 @@ func (s *stage) eventually(what string, f func() error) {
 	}
 }
 
-// code is a fault's code, or "acknowledged".
-func code(err error) string {
+// outcome is a fault's code, or "acknowledged".
+func outcome(err error) string {
 	if err == nil {
 		return "acknowledged"
 	}

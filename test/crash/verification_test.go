@@ -67,7 +67,7 @@ func (v *verified) check(err error) string {
 func (v *verified) unopened() string {
 	v.T.Helper()
 	if err := v.goOn(v.played, v.shown); err != nil {
-		return "no session; opened again: " + code(err)
+		return "no session; opened again: " + outcome(err)
 	}
 	if v.verdict(v.played) != v.right {
 		v.T.Error("a wrong verdict")
@@ -79,7 +79,7 @@ func (v *verified) unopened() string {
 func (v *verified) again() string {
 	v.T.Helper()
 	if err := v.show(v.played); err != nil {
-		return code(err)
+		return outcome(err)
 	}
 	if v.verdict(v.played) != v.right {
 		v.T.Error("a wrong verdict, the second time")

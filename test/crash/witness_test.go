@@ -36,7 +36,8 @@ type witness struct {
 	started  map[canon.SessionID]int // answered without a fault
 	deltas   map[canon.Digest]int    // by order
 	renewals map[wire.RenewStart][]byte
-	wrongs   []string
+	wrongs   []string // not told yet
+	found    int      // told or not
 }
 
 type correlation struct {
@@ -141,6 +142,7 @@ func (w *witness) see(f func()) {
 
 // wrong records what must never be, with mu held.
 func (w *witness) wrong(format string, args ...any) {
+	w.found++
 	w.wrongs = append(w.wrongs, fmt.Sprintf(format, args...))
 }
 
