@@ -102,7 +102,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newThree(t)
 	for _, role := range seal.Roles() {
-		second := exec.CommandContext(t.Context(), filepath.Join(programs, dev.Program(role)), "--config", w.Layout.Config(role)) //nolint:gosec // a test's own program
+		second := exec.CommandContext(t.Context(), filepath.Join(programs, dev.Program(role)), "--config", w.Layout.Config(role))
 		said, err := second.CombinedOutput()
 		var ended *exec.ExitError
 		if !errors.As(err, &ended) || ended.ExitCode() != 3 || !strings.Contains(string(said), "store_in_use") {

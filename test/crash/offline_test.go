@@ -50,7 +50,7 @@ func (l *load) read(role seal.Role) (k kept) {
 	folder := filepath.Join(l.Layout.Role(role), "data")
 	record, err := os.Open(filepath.Join(folder, "audit.log"))
 	must(t, err)
-	defer record.Close() //nolint:errcheck // only read
+	defer record.Close()
 	summary, err := file.Verify(record)
 	must(t, err)
 	k.leaves = summary.Count

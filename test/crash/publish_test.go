@@ -30,7 +30,7 @@ func part(t *testing.T, name string) (before, text, after string) {
 func replace(t *testing.T, name, text string) {
 	t.Helper()
 	before, _, after := part(t, name)
-	must(t, os.WriteFile(document, []byte(before+text+after), 0o644)) //nolint:gosec // documentation
+	must(t, os.WriteFile(document, []byte(before+text+after), 0o644))
 }
 
 // measured says when and how a part was made.

@@ -166,7 +166,7 @@ func (s *stage) end() {
 // start starts a role and returns when it listens. m, if set, counts from its start.
 func (s *stage) start(role seal.Role, m *moment) {
 	s.T.Helper()
-	c := &child{command: exec.Command(os.Args[0]), ended: make(chan struct{})} //nolint:gosec // this very test
+	c := &child{command: exec.Command(os.Args[0]), ended: make(chan struct{})}
 	c.command.Env = append(os.Environ(), childRole+"="+string(role), childConfig+"="+s.layout.Config(role))
 	if m != nil {
 		text, err := json.Marshal(m)
