@@ -85,31 +85,22 @@ func (p *Parts) open(ctx context.Context, o *Options) (err error) {
 	if o.Hooks.Keyring != nil {
 		p.Ring = o.Hooks.Keyring(p.Ring)
 	}
-	if p.Audit, err = file.Open(filepath.Join(p.Folder, "audit.log")); err != nil {
-		return err
-	}
-	p.Closes(p.Audit.Close)
-	if o.Hooks.Audit != nil {
-		p.Audit = o.Hooks.Audit(p.Audit)
-	}
-	return p.started(ctx)
-}
-
-// started records the start. A record from the future means that the clock, or the
-// disk, is not the one that it was.
-func (p *Parts) started(ctx context.Context) error {
-	receipt, err := p.Audit.Append(ctx, audit.Leaf{Operation: audit.OpStart, Time: p.Now()})
-	if err != nil || receipt.Serial == 0 {
-		return err
-	}
-	last, err := p.Audit.Read(ctx, receipt.Serial-1, 1)
+	log, err := file.Open(filepath.Join(p.Folder, "audit.log"))
 	if err != nil {
 		return err
 	}
-	if ahead := last[0].Time.Sub(p.Now()); ahead > rpc.Skew {
-		return fault.New(fault.ClockOff, "the last audit record of the %s was written %s in the future", p.Role, ahead.Round(time.Second))
+	p.Closes(log.Close)
+	// A record from the future means that the clock, or the disk, is not the one that it
+	// was. It is looked for before anything is written at the wrong time.
+	if ahead := log.Newest().Sub(p.Now()); ahead > rpc.Skew {
+		return fault.New(fault.ClockOff, "an audit record of the %s was written %s in the future", p.Role, ahead.Round(time.Second))
 	}
-	return nil
+	p.Audit = log
+	if o.Hooks.Audit != nil {
+		p.Audit = o.Hooks.Audit(p.Audit)
+	}
+	_, err = p.Audit.Append(ctx, audit.Leaf{Operation: audit.OpStart, Time: p.Now()})
+	return err
 }
 
 // wanted are the keys of a role (docs/architecture.md).
