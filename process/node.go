@@ -103,6 +103,17 @@ func (n *Node) known() []*peer {
 	return append([]*peer(nil), n.peers...)
 }
 
+// Reaches is the process of a role that calls reached last, which Dial was called for;
+// zero if none was.
+func (n *Node) Reaches(role seal.Role) (i wire.Instance) {
+	for _, p := range n.known() {
+		if p.role == role {
+			i = p.client.Instance()
+		}
+	}
+	return i
+}
+
 // met is nil if every role that this process calls was met when it was last tried.
 func (n *Node) met() error {
 	n.mu.Lock()
