@@ -115,7 +115,7 @@ type worker struct {
 func (w *worker) step() {
 	a := w.accounts[w.rand.IntN(len(w.accounts))]
 	if err := w.act(a); err != nil { // whoever calls waits a little, too
-		time.Sleep(time.Duration(w.rand.IntN(40)) * time.Millisecond)
+		time.Sleep(time.Duration(w.rand.IntN(120)) * time.Millisecond)
 	}
 }
 

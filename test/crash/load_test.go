@@ -97,7 +97,7 @@ func TestKillsUnderLoad(t *testing.T) {
 	began := time.Now()
 	killed := map[seal.Role]int{}
 	for range kills() {
-		l.work(1 + l.rand.IntN(25))
+		l.work(1 + l.rand.IntN(40))
 		role := seal.Roles()[l.rand.IntN(3)]
 		l.bounce(role)
 		killed[role]++
@@ -118,7 +118,7 @@ func TestKillsUnderLoad(t *testing.T) {
 // work returns once so many calls have succeeded, or after a while: the next kill may
 // well come before anything works again.
 func (l *load) work(calls int) {
-	until, end := l.ledger.done()+calls, time.Now().Add(time.Duration(1+l.rand.IntN(4))*time.Second)
+	until, end := l.ledger.done()+calls, time.Now().Add(time.Duration(1+l.rand.IntN(6))*time.Second)
 	for l.ledger.done() < until && time.Now().Before(end) {
 		time.Sleep(time.Duration(l.rand.IntN(20)) * time.Millisecond)
 	}
