@@ -61,6 +61,7 @@ type Ready struct {
 	scratch     dcf.Scratch
 	commit      *commitment
 	sums        sums
+	last        piece
 	beta        dcf.Block // this party's share of beta
 	root        dcf.Block
 	gamma       dcf.Block
@@ -136,7 +137,7 @@ func (r *Ready) Wipe() {
 	r.c.Wipe()
 	r.scratch.Wipe()
 	r.commit.wipe()
-	r.sums = sums{}
+	r.sums, r.last = sums{}, piece{}
 	r.beta, r.root, r.gamma, r.own = dcf.Block{}, dcf.Block{}, dcf.Block{}, dcf.Block{}
 	r.m, r.y, r.t = 0, 0, 0
 	r.state = spent
