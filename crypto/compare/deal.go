@@ -86,16 +86,19 @@ func (d *Dealer) fold(c0, c1 []byte) (rho uint64) {
 	return word(h0, l0.w) + word(h1, l1.w) - uint64(int64(folded))
 }
 
-// foldWord is fold for 64 bits. It does not branch on r.
+// foldWord is fold for 64 bits, in two loops that each keep all they need in
+// registers. It does not branch on r.
 func foldWord(r uint64, a *[64]int32, m0, m1 uint64, b0 *[256]byte, t0, t1 *[512]byte, b1 *[256]byte, k0, k1 *[512]byte) {
+	_, _, _, _, _, _, _ = a[0], b0[0], b1[0], t0[0], t1[0], k0[0], k1[0] // not in the loops
 	for j := range 64 {
-		ar := a[j] & -int32(r&1)
+		x1 := uint32(-2*a[j])&-uint32(r&1) - binary.LittleEndian.Uint32(b0[4*j:4*j+4])
 		r >>= 1
-		x0 := binary.LittleEndian.Uint32(b0[4*j : 4*j+4])
-		x1 := uint32(-2*ar) - x0
 		binary.LittleEndian.PutUint32(b1[4*j:4*j+4], x1)
 		binary.LittleEndian.PutUint64(k0[8*j:8*j+8], binary.LittleEndian.Uint64(t1[8*j:8*j+8])-m0*uint64(x1))
-		binary.LittleEndian.PutUint64(k1[8*j:8*j+8], binary.LittleEndian.Uint64(t0[8*j:8*j+8])-m1*uint64(x0))
+	}
+	for j := range 64 {
+		x0 := uint64(binary.LittleEndian.Uint32(b0[4*j : 4*j+4]))
+		binary.LittleEndian.PutUint64(k1[8*j:8*j+8], binary.LittleEndian.Uint64(t0[8*j:8*j+8])-m1*x0)
 	}
 }
 
