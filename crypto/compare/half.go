@@ -61,6 +61,7 @@ type Ready struct {
 	scratch     dcf.Scratch
 	commit      *commitment
 	sums        sums
+	places      [pieceBits + 8]uint8 // of the set bits in a piece of c
 	last        piece
 	beta        dcf.Block // this party's share of beta
 	root        dcf.Block

@@ -3,6 +3,8 @@ package compare
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"nod/crypto/code"
 )
 
 // sums are S(V) = sum of V_j over the set bits j of c, plus the constant word.
@@ -38,21 +40,17 @@ func (r *Ready) sum() {
 		t: word(r.expansion, l.tw),
 		k: word(r.corrections, l.kw),
 	}
-	var places [pieceBits + 8]uint8
 	for c := r.c; len(c) > 0; {
 		words := min(len(c), pieceBits/64)
-		n := 0
-		for w, v := range c[:words] {
-			n += list(v, uint8(64*w), (*[64 + 8]uint8)(places[n:]))
-		}
+		places := r.places[:list(c[:words], &r.places)]
 		if words == pieceBits/64 {
-			r.sums.add((*[4 * pieceBits]byte)(bs), (*[8 * pieceBits]byte)(ts), (*[8 * pieceBits]byte)(ks), places[:n])
+			r.sums.add((*[4 * pieceBits]byte)(bs), (*[8 * pieceBits]byte)(ts), (*[8 * pieceBits]byte)(ks), places)
 		} else {
 			last := &r.last
 			copy(last.b[:], bs)
 			copy(last.t[:], ts)
 			copy(last.k[:], ks)
-			r.sums.add(&last.b, &last.t, &last.k, places[:n])
+			r.sums.add(&last.b, &last.t, &last.k, places)
 		}
 		c, bs, ts, ks = c[words:], bs[256*words:], ts[512*words:], ks[512*words:]
 	}
@@ -82,23 +80,28 @@ var inByte = func() (table [256]uint64) {
 	return table
 }()
 
-// list writes start and the place of each set bit of v, and returns how many there
+// list writes the place of each set bit of a piece of c, and returns how many there
 // are. It goes by bytes, without a branch, because finding bits one by one is slow
 // on processors that Go's default instructions are too old for.
-func list(v uint64, start uint8, to *[64 + 8]uint8) int {
+func list(c code.Code, to *[pieceBits + 8]uint8) int {
 	const each = 0x0101010101010101
-	at := uint64(start) * each
-	n := listByte(uint8(v), at, to, 0)
-	n = listByte(uint8(v>>8), at+8*each, to, n)
-	n = listByte(uint8(v>>16), at+16*each, to, n)
-	n = listByte(uint8(v>>24), at+24*each, to, n)
-	n = listByte(uint8(v>>32), at+32*each, to, n)
-	n = listByte(uint8(v>>40), at+40*each, to, n)
-	n = listByte(uint8(v>>48), at+48*each, to, n)
-	return listByte(uint8(v>>56), at+56*each, to, n)
+	n, at := 0, uint64(0)
+	for _, v := range c {
+		n = listByte(uint8(v), at, to, n)
+		n = listByte(uint8(v>>8), at+8*each, to, n)
+		n = listByte(uint8(v>>16), at+16*each, to, n)
+		n = listByte(uint8(v>>24), at+24*each, to, n)
+		n = listByte(uint8(v>>32), at+32*each, to, n)
+		n = listByte(uint8(v>>40), at+40*each, to, n)
+		n = listByte(uint8(v>>48), at+48*each, to, n)
+		n = listByte(uint8(v>>56), at+56*each, to, n)
+		at += 64 * each
+	}
+	return n
 }
 
-func listByte(v uint8, at uint64, to *[64 + 8]uint8, n int) int {
-	binary.LittleEndian.PutUint64(to[n&63:n&63+8], at+inByte[v])
+func listByte(v uint8, at uint64, to *[pieceBits + 8]uint8, n int) int {
+	n &= pieceBits - 1 // it is less: not checked below
+	binary.LittleEndian.PutUint64(to[n:n+8], at+inByte[v])
 	return n + bits.OnesCount8(v)
 }
