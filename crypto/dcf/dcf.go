@@ -94,6 +94,18 @@ func (g *PRG) encrypt(w *Scratch, k int) { g.block.Encrypt(w.out[k&7][:], w.in[k
 
 func (w *Scratch) get(k int) Block { return BlockFrom(w.in[k&7][:]).Xor(BlockFrom(w.out[k&7][:])) }
 
+// encryptAll prepares the four hashes of s0, then those of s1. Gen has more to keep
+// than a processor has registers: its loop is better off in a function of its own.
+func (g *PRG) encryptAll(w *Scratch, s0, s1 Block) {
+	for k := range 4 {
+		w.put(k, s0, uint64(k))
+		w.put(4+k, s1, uint64(k))
+	}
+	for k := range w.in {
+		g.encrypt(w, k)
+	}
+}
+
 // split cuts a hashed seed into seed and control bit: the low bit of byte 0 is the
 // control bit, and is cleared in the seed.
 func split(h Block) (seed Block, control uint64) { return Block{h.Lo &^ 1, h.Hi}, h.Lo & 1 }
@@ -126,39 +138,26 @@ func (g *PRG) Gen(w *Scratch, cw []byte, levels int, alpha uint32, beta Block, r
 	t0, t1 := uint64(0), uint64(1)
 	var v Block
 	for i := range levels {
-		bit := uint64(alpha>>(levels-1-i)) & 1
-		for k := range uint64(4) {
-			w.put(int(k), s0, k)
-			w.put(int(k)+4, s1, k)
-		}
-		for k := range w.in {
-			g.encrypt(w, k)
-		}
-		// Left and right of both parties: seeds with their control bits, values.
-		l0, r0, vl0, vr0 := w.get(0), w.get(1), w.get(2), w.get(3)
-		l1, r1, vl1, vr1 := w.get(4), w.get(5), w.get(6), w.get(7)
-		tL := (l0.Lo^l1.Lo)&1 ^ bit ^ 1
-		tR := (r0.Lo^r1.Lo)&1 ^ bit
-		keep0, lose0, keep1, lose1 := l0, r0, l1, r1
-		vKeep, vLose, tKeep := vl0.Xor(vl1), vr0.Xor(vr1), tL
-		if bit == 1 {
-			keep0, lose0, keep1, lose1 = r0, l0, r1, l1
-			vKeep, vLose, tKeep = vLose, vKeep, tR
-		}
-		cwSeed := lose0.Xor(lose1)
+		keep := int(alpha>>(levels-1-i)) & 1 // 0 is left, 1 is right
+		lose := 1 - keep
+		g.encryptAll(w, s0, s1)
+		keep0, keep1 := w.get(keep), w.get(4+keep)
+		cwSeed := w.get(lose).Xor(w.get(4 + lose))
+		tKeep, tLose := (keep0.Lo^keep1.Lo)&1^1, cwSeed.Lo&1
 		cwSeed.Lo &^= 1
-		// The left side is the one lost exactly when the bit is 1.
-		cwValue := vLose.Xor(v).Xor(beta.And(bit))
-		v = v.Xor(vKeep).Xor(cwValue)
+		cwValue := w.get(2 + lose).Xor(w.get(6 + lose)).Xor(v).Xor(beta.And(uint64(keep))) // left is lost
+		v = v.Xor(w.get(2 + keep)).Xor(w.get(6 + keep)).Xor(cwValue)
+
+		level := (*[levelSize]byte)(cw[i*levelSize:])
+		cwSeed.Put(level[:])
+		cwValue.Put(level[BlockSize:])
+		level[2*BlockSize] = byte(tKeep<<keep | tLose<<lose)
+
 		var c0, c1 uint64
 		s0, c0 = split(keep0)
 		s1, c1 = split(keep1)
 		s0, s1 = s0.Xor(cwSeed.And(t0)), s1.Xor(cwSeed.And(t1))
 		t0, t1 = c0^t0&tKeep, c1^t1&tKeep
-		level := cw[i*levelSize : (i+1)*levelSize]
-		cwSeed.Put(level)
-		cwValue.Put(level[BlockSize:])
-		level[2*BlockSize] = byte(tL | tR<<1)
 	}
 	s0.Xor(s1).Xor(v).Put(cw[levels*levelSize:])
 }
