@@ -46,13 +46,12 @@ func (r *Ready) sum() {
 		if words == pieceBits/64 {
 			r.sums.add((*[4 * pieceBits]byte)(bs), (*[8 * pieceBits]byte)(ts), (*[8 * pieceBits]byte)(ks), places)
 		} else {
-			last := &r.last
-			copy(last.b[:], bs)
-			copy(last.t[:], ts)
-			copy(last.k[:], ks)
-			r.sums.add(&last.b, &last.t, &last.k, places)
+			copy(r.last.b[:], bs)
+			copy(r.last.t[:], ts)
+			copy(r.last.k[:], ks)
+			r.sums.add(&r.last.b, &r.last.t, &r.last.k, places)
 		}
-		c, bs, ts, ks = c[words:], bs[256*words:], ts[512*words:], ks[512*words:]
+		c, bs, ts, ks = c[words:], bs[4*64*words:], ts[8*64*words:], ks[8*64*words:]
 	}
 }
 
@@ -72,7 +71,7 @@ func (s *sums) add(b *[4 * pieceBits]byte, t, k *[8 * pieceBits]byte, places []u
 // word, from the lowest.
 var inByte = func() (table [256]uint64) {
 	for v := range table {
-		for rest := uint8(v); rest != 0; rest &= rest & (rest - 1) {
+		for rest := uint8(v); rest != 0; rest &= rest - 1 {
 			at := 8 * (bits.OnesCount8(uint8(v)) - bits.OnesCount8(rest))
 			table[v] |= uint64(bits.TrailingZeros8(rest)) << at
 		}
