@@ -188,19 +188,21 @@ func (g *PRG) Eval(w *Scratch, cw []byte, levels int, party int, root Block, x u
 		level := (*[levelSize]byte)(cw[i*levelSize:])
 		side := uint64(x >> (MaxLevels - 1))
 		x <<= 1
-		// Nothing waits for a value: that of the level above is hashed here, while
-		// the seed is on its way through memory.
+		value, above := 1+i&1, 2-i&1
 		w.put(0, s, seedL+side)
+		w.put(value, s, valueL+side)
+		// Nothing waits for a value: that of the level above is hashed here, while
+		// these blocks are on their way through memory.
 		if i > 0 {
-			g.encrypt(w, 1)
+			g.encrypt(w, above)
 		}
 		g.encrypt(w, 0)
-		out = out.Xor(w.get(1)).Xor(BlockFrom(level[BlockSize:]).And(t))
-		w.put(1, s, valueL+side)
+		out = out.Xor(w.get(above)).Xor(BlockFrom(level[BlockSize:]).And(t))
 		seed, control := split(w.get(0))
 		s = seed.Xor(BlockFrom(level[:]).And(t))
 		t = control ^ t&(uint64(level[2*BlockSize])>>side&1)
 	}
-	g.encrypt(w, 1)
-	return out.Xor(w.get(1)).Xor(s).Xor(BlockFrom(cw[levels*levelSize:]).And(t))
+	last := 2 - levels&1
+	g.encrypt(w, last)
+	return out.Xor(w.get(last)).Xor(s).Xor(BlockFrom(cw[levels*levelSize:]).And(t))
 }
