@@ -58,12 +58,12 @@ func (l *Layout) public(name string) string { return filepath.Join(l.Folder, "pu
 // FreePorts are six ports of the loopback address that nobody listens at now.
 func FreePorts() (ports [6]int, err error) {
 	for i := range ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		if err != nil {
 			return ports, fault.New(fault.CannotListen, "%w", err)
 		}
-		defer listener.Close() //nolint:errcheck // it was never used
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
+		defer listener.Close()                         //nolint:errcheck,gocritic // never used; all six are open at a time, to differ
+		ports[i] = listener.Addr().(*net.TCPAddr).Port //nolint:errcheck // a TCP listener's
 	}
 	return ports, nil
 }

@@ -60,7 +60,7 @@ func (p *Processes) Ready(ctx context.Context) error {
 
 func (p *Processes) start(role seal.Role) error {
 	program := filepath.Join(p.programs, Program(role))
-	c := exec.Command(program, "--config", p.layout.Config(role)) //nolint:gosec // the operator's own programs
+	c := exec.Command(program, "--config", p.layout.Config(role)) //nolint:gosec,noctx // the operator's own programs; they drain, and no context cuts them off
 	c.Stdout, c.Stderr = p.out, p.out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is for this process: it drains them
 	owner, err := ownerOf(p.layout.Role(role))

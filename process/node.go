@@ -75,7 +75,7 @@ func (n *Node) Meet(ctx context.Context) error {
 		n.mu.Unlock()
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return first
 		case err == nil:
 			if before != nil {
 				n.Log.Info("met", "role", n.Role, "peer", p.role)

@@ -17,7 +17,7 @@ import (
 
 // Programs builds the three programs into a folder, without cgo, as a deployment does.
 func Programs(folder string) error {
-	build := exec.Command("go", "build", "-o", folder+"/", "nod/cmd/nod-matcher", "nod/cmd/nod-custodian", "nod/cmd/nod-dealer") //nolint:gosec // a test's own folder
+	build := exec.Command("go", "build", "-o", folder+"/", "nod/cmd/nod-matcher", "nod/cmd/nod-custodian", "nod/cmd/nod-dealer") //nolint:noctx // a test's own folder, before any test has a context
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	return build.Run()
