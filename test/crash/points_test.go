@@ -44,6 +44,7 @@ type line struct {
 	operation, write string
 	role             seal.Role
 	cells            [2]string // before, after; "" if not tried
+	kills            int
 }
 
 // table collects what was seen.
@@ -59,6 +60,7 @@ func (t *table) add(o string, p point, seen string) {
 	}
 	l := &(*t)[len(*t)-1]
 	merge(&l.cells[i], seen)
+	l.kills++
 }
 
 func numbered(p point) string { return fmt.Sprintf("%d. %s", p.At, p.write) }
