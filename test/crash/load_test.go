@@ -96,14 +96,14 @@ func TestKillsUnderLoad(t *testing.T) {
 	}
 	began := time.Now()
 	killed := map[seal.Role]int{}
-	for range kills() {
+	for n := 0; n < kills() && !t.Failed(); {
 		l.work(1 + l.rand.IntN(40))
-		role := seal.Roles()[l.rand.IntN(3)]
-		l.bounce(role)
-		killed[role]++
-		if t.Failed() {
-			break
+		victims := l.victims(kills() - n)
+		l.bounce(victims)
+		for _, role := range victims {
+			killed[role]++
 		}
+		n += len(victims)
 	}
 	stop()
 	running.Wait()
@@ -124,11 +124,29 @@ func (l *load) work(calls int) {
 	}
 }
 
-// bounce kills a role and starts it again, at once or a little later.
-func (l *load) bounce(role seal.Role) {
-	must(l.T, l.Processes.Kill(role))
-	time.Sleep(time.Duration(l.rand.IntN(300)) * time.Millisecond)
-	must(l.T, l.Processes.Start(role))
+// victims is a role, or now and then two, to kill; at most some.
+func (l *load) victims(most int) []seal.Role {
+	order := l.rand.Perm(3)
+	n := 1
+	if most > 1 && l.rand.IntN(6) == 0 {
+		n = 2
+	}
+	var out []seal.Role
+	for _, i := range order[:n] {
+		out = append(out, seal.Roles()[i])
+	}
+	return out
+}
+
+// bounce kills roles and starts them again, at once or a little later.
+func (l *load) bounce(victims []seal.Role) {
+	for _, role := range victims {
+		must(l.T, l.Processes.Kill(role))
+	}
+	for _, role := range victims {
+		time.Sleep(time.Duration(l.rand.IntN(300)) * time.Millisecond)
+		must(l.T, l.Processes.Start(role))
+	}
 }
 
 // settle verifies all citizens against the ledger, once everything runs.
