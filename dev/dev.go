@@ -53,6 +53,8 @@ type Options struct {
 	// RawStore is below the encryption of rows.
 	RawStore func(seal.Role, store.Store) store.Store
 	Keyring  func(seal.Role, keyring.Keyring) keyring.Keyring
+	// Parties is what both servers' operators registered, given the one that Open makes.
+	Parties func(orders.Parties) orders.Parties
 }
 
 func (o *Options) defaults() {
@@ -82,6 +84,9 @@ func (o *Options) defaults() {
 	}
 	if o.Keyring == nil {
 		o.Keyring = func(_ seal.Role, k keyring.Keyring) keyring.Keyring { return k }
+	}
+	if o.Parties == nil {
+		o.Parties = func(p orders.Parties) orders.Parties { return p }
 	}
 }
 
@@ -231,7 +236,7 @@ func newDesk(ctx context.Context, o *Options, r *role, parties *parties, plan *c
 	}
 	return admit.New(admit.Config{
 		Store: r.store, Names: names, Plans: []*code.Plan{plan}, Limits: o.Limits, Now: o.Now,
-		Parties: parties.party, Stations: parties.stationKeys, Bureau: []*orders.PublicKey{parties.bureau.Public()},
+		Parties: o.Parties(parties.party), Stations: parties.stationKeys, Bureau: []*orders.PublicKey{parties.bureau.Public()},
 	})
 }
 
