@@ -118,7 +118,7 @@ func custodianAttacks() []attack {
 		closed("signs for another relying party", fault.Tampered, func(s *stage, m *wire.CompareClosed) {
 			s.signVerdict(m, func(v *orders.Verdict) { v.RP = secondParty })
 		}),
-		closed("does not sign", fault.NotCosigned, func(_ *stage, m *wire.CompareClosed) { m.Signature = nil }),
+		closed("does not sign", fault.BadEncoding, func(_ *stage, m *wire.CompareClosed) { m.Signature = nil }),
 		row("keeps the outcome that it knows to itself", fault.Cancelled, "no verdict; counted", func(s *stage) {
 			s.lay(&trick{from: seal.Matcher, to: seal.Custodian, method: wire.CustodianClose, play: func(c *call) ([]byte, error) {
 				_, err := c.forward(c.request)

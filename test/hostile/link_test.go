@@ -70,6 +70,9 @@ func (l *link) forward(ctx context.Context, method wire.Method, request []byte) 
 	}
 	code, body := unreply(answer)
 	done(code, body)
+	if code != "" {
+		return answer, nil
+	}
 	_, said, _ := unwrap(sent)
 	l.s.remember(method, heard{l, said, append([]byte{}, body...)})
 	return answer, nil

@@ -1,7 +1,6 @@
 package hostile_test
 
 import (
-	"nod/crypto/canon"
 	"nod/crypto/seal"
 	"nod/fault"
 	"nod/wire"
@@ -17,14 +16,12 @@ func (s *stage) renewed(t *trick) {
 
 // lose has the matcher throw its channels away.
 func (s *stage) lose() {
-	s.watch.mu.Lock()
-	var ids []canon.ChannelID
-	for id := range s.watch.owners {
-		ids = append(ids, id)
-	}
-	s.watch.mu.Unlock()
-	for _, id := range ids {
-		s.Source.Lost(id)
+	for _, h := range s.past(wire.CustodianOpenChannel) {
+		var q wire.ChannelOpen
+		var a wire.ChannelOpened
+		if wire.Unmarshal(h.request, &q) == nil && wire.Unmarshal(h.answer, &a) == nil {
+			s.Source.Lost(wire.ChannelID(q.Instance, a.Instance, q.Nonce, a.Nonce, q.Check))
+		}
 	}
 }
 

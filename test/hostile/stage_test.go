@@ -2,7 +2,6 @@ package hostile_test
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -111,6 +110,9 @@ func newStage(t testing.TB, corrupt seal.Role, seed uint64, change func(*dev.Opt
 		if err := s.enrol(context.Background(), p, p); err != nil {
 			t.Fatal(err)
 		}
+		if match, err := s.show(context.Background(), 0, p, s.near(p)); err != nil || !match {
+			t.Fatal(match, err)
+		}
 	}
 	return s
 }
@@ -181,9 +183,10 @@ func refused(err error) fault.Code {
 	return fault.CodeOf(err)
 }
 
-func (s *stage) String() string {
-	if s.corrupt == outsider {
+// corruptName says who is corrupt.
+func corruptName(role seal.Role) string {
+	if role == outsider {
 		return "outsiders"
 	}
-	return fmt.Sprintf("a corrupt %s", s.corrupt)
+	return string(role)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,6 +105,13 @@ func (w *watch) alarm(a channel.Alarm) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.alarms = append(w.alarms, a)
+}
+
+// alarmed reports whether an alarm with a code was told to an operator.
+func (w *watch) alarmed(code fault.Code) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.alarms, func(a channel.Alarm) bool { return a.Code == code })
 }
 
 // sent sees what a caller says, before the attacker does.
