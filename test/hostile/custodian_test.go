@@ -88,7 +88,7 @@ func custodianAttacks() []attack {
 			s.must(wire.Unmarshal(past[len(past)-2].answer, m))
 		}),
 		alarming(row("computes with a looser bound, and shifts its part of the sum to fit", fault.Tampered, "no verdict; counted", func(s *stage) {
-			_, err := s.loosely(seal.Custodian)
+			_, err := s.loosely(s.soon(), seal.Custodian, s.alma(), s.Code(s.alma()))
 			s.fails(err, fault.Tampered)
 		})),
 		closed("guesses a share of beta", fault.Tampered, func(s *stage, m *wire.CompareClosed) {

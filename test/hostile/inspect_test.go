@@ -70,9 +70,27 @@ func (l *ledger) inspectBudget(role seal.Role, name string, a *account) {
 	if a.lifted {
 		return
 	}
-	if answers != len(a.debits) || noMatches < answers-refunds && len(rows) == len(a.debits) {
+	if answers != min(len(a.debits), l.s.limits.Answers) || noMatches < answers-refunds && len(rows) == len(a.debits) {
 		note("%s: a budget of %d answers, %d no-matches after %d comparisons with %d refunds", role, answers, noMatches, len(a.debits), refunds)
 	}
+}
+
+// spent reports whether a citizen's budget at a server was spent before a session.
+func (s *stage) spent(role seal.Role, name string, id canon.SessionID) bool {
+	h := s.desk(role).Handle(s.Citizen(name))
+	rows, err := s.stores[role].Partition(context.Background(), "session", h[:], nil, 4096)
+	if err != nil {
+		s.watch.violated("%s: sessions cannot be read", role)
+	}
+	before := map[canon.SessionID]bool{}
+	for _, r := range rows {
+		before[canon.SessionID(r.Key)] = true
+	}
+	for known := range s.ledger.accounts[role][name].debits {
+		before[known] = true
+	}
+	delete(before, id)
+	return len(before) >= s.limits.Answers
 }
 
 func (w *watch) session(role seal.Role, id canon.SessionID) *watched {

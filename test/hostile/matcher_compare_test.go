@@ -1,6 +1,7 @@
 package hostile_test
 
 import (
+	"context"
 	"crypto/rand"
 
 	"nod/crypto/canon"
@@ -9,6 +10,7 @@ import (
 	"nod/crypto/seal"
 	"nod/fault"
 	"nod/orders"
+	"nod/test/world"
 	"nod/wire"
 )
 
@@ -134,7 +136,7 @@ func matcherCompareAttacks() []attack {
 			m.Checks[0], m.Checks[1] = m.Checks[1], m.Checks[0]
 		}),
 		alarming(row("computes with a looser bound, and shifts its part of the sum to fit", fault.Tampered, "no verdict; counted", func(s *stage) {
-			_, err := s.loosely(seal.Matcher)
+			_, err := s.loosely(s.soon(), seal.Matcher, s.alma(), s.Code(s.alma()))
 			s.fails(err, fault.Tampered)
 		})),
 		{who: "matcher", tried: "gives the client another pseudonym's half", server: "the relying party", did: "another pseudonym, nothing else (threat model, section 3)", play: func(s *stage) {
@@ -161,10 +163,10 @@ func (s *stage) elsewhere(method wire.Method, want fault.Code) {
 	}})
 }
 
-// loosely shows a code that only a looser bound takes. The corrupt server computes
+// loosely shows a code near a template, that only a looser bound takes. The corrupt server computes
 // with that bound, and shifts its part of the sum so that both walk the tree at one
 // point: then nothing but the MAC is in the way of a yes.
-func (s *stage) loosely(corrupt seal.Role) (bool, error) {
+func (s *stage) loosely(ctx context.Context, corrupt seal.Role, who world.Person, template code.Code) (bool, error) {
 	s.T.Helper()
 	step := &s.Plan.Steps[0]
 	loose := step.Check.MaxT
@@ -181,8 +183,7 @@ func (s *stage) loosely(corrupt seal.Role) (bool, error) {
 		})
 	}
 	defer func() { step.T = s.bound }()
-	v := s.visits(0, s.alma())
-	return s.send(s.soon(), v, s.probe(v, s.miss(s.Code(s.alma()))))
+	return s.show(ctx, 0, who, s.miss(template))
 }
 
 // answerLoosely changes the next Start's answer, whatever else is done to the call:

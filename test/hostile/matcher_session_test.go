@@ -1,7 +1,6 @@
 package hostile_test
 
 import (
-	"crypto/sha256"
 	"time"
 
 	"nod/crypto/canon"
@@ -122,7 +121,7 @@ func matcherSessionAttacks() []attack {
 				if _, err := c.forward(c.request); err != nil {
 					return nil, err
 				}
-				return reply("", wire.Marshal(&wire.VerdictAnswer{Verdict: s.turned(seal.Matcher)})), nil
+				return reply("", wire.Marshal(&wire.VerdictAnswer{Verdict: s.turned()})), nil
 			}})
 			_, err := s.impostor()
 			s.fails(err, fault.BadSignature)
@@ -185,16 +184,14 @@ func (s *stage) yes() (payload, signature []byte) {
 	return payload, m.Signature
 }
 
-// turned is a verdict that a corrupt server makes of the other's signature.
-func (s *stage) turned(by seal.Role) []byte {
+// turned is a verdict that a corrupt matcher makes of the custodian's signature.
+func (s *stage) turned() []byte {
 	s.T.Helper()
 	payload, theirs := s.yes()
 	own, err := orders.SignVerdict(s.MatcherRole.Signers, payload, s.Clock.Now())
 	s.must(err)
-	_ = by
 	verdict, err := orders.CombineVerdict(payload, own, theirs)
 	s.must(err)
 	return verdict
 }
 
-func hash(b []byte) canon.Digest { return sha256.Sum256(b) }

@@ -31,7 +31,8 @@ type stage struct {
 	*world.World
 	corrupt seal.Role
 	rng     *rand.Rand
-	bound   int32 // of the match check
+	bound   int32        // of the match check
+	limits  admit.Limits // of both servers
 	people  []world.Person
 	rps     []*client.RelyingParty
 	links   map[[2]seal.Role]*link
@@ -98,6 +99,7 @@ func newStage(t testing.TB, corrupt seal.Role, seed uint64, change func(*dev.Opt
 		if change != nil {
 			change(o)
 		}
+		s.limits = o.Limits
 	})
 	s.World.Rand = rand.New(rand.NewPCG(seed, 8))
 	s.bound = s.Plan.Steps[0].T

@@ -56,6 +56,7 @@ type watched struct {
 	q        canon.RequestHash
 	expiry   time.Time
 	instance wire.Instance // that opened it; zero: the matcher's own
+	newest   time.Time     // order about the citizen, when it was opened
 	may      bool          // say yes, as things stood when it was compared
 	compared int           // answers that depend on the templates
 	said     []byte        // what the server signed
@@ -138,7 +139,11 @@ func (w *watch) allowed(role seal.Role, m *wire.CompareStart) bool {
 	}
 	x := w.probe(m)
 	w.mu.Unlock()
-	return a != nil && x != nil && w.s.matches(role, a.citizen, x.code)
+	if a == nil || x == nil || w.s.spent(role, a.citizen, m.Session) {
+		return false
+	}
+	_, newest := w.s.standing(role, a.citizen)
+	return newest.Equal(at.newest) && w.s.matches(role, a.citizen, x.code)
 }
 
 // probe is the signed probe of a comparison. mu is held.
@@ -186,11 +191,16 @@ func (w *watch) compares(role seal.Role, m *wire.CompareStart, may bool) {
 // opens notes a session.
 func (w *watch) opens(role seal.Role, q canon.RequestHash, session *watched) {
 	w.mu.Lock()
+	a := w.asked[q]
+	w.mu.Unlock()
+	if a != nil {
+		_, session.newest = w.s.standing(role, a.citizen)
+	}
+	w.mu.Lock()
 	defer w.mu.Unlock()
 	note := func(format string, args ...any) {
 		w.findings = append(w.findings, string(role)+": "+fmt.Sprintf(format, args...))
 	}
-	a := w.asked[q]
 	if a == nil {
 		note("a session for a request that no relying party signed")
 		return
