@@ -24,15 +24,34 @@ func (f *fuzzer) someone() world.Person { return f.people[f.rng.IntN(len(f.peopl
 // face is a code to show: a citizen's, anybody's, or where a spoilt correlation
 // cannot turn it, one just beyond the bound.
 func (f *fuzzer) face(who world.Person) (code.Code, string) {
-	switch n := f.rng.IntN(8); {
-	case n < 4:
-		return f.near(who), "itself"
-	case n < 6:
+	// Whoever's face is enrolled under the name.
+	template := f.Code(who)
+	if held := f.ledger.newest(who.Name.Reveal()); held != nil {
+		template = held
+	}
+	switch n := f.rng.IntN(9); {
+	case n < 5:
+		return template, "itself"
+	case n < 7:
 		return f.near(f.someone()), "somebody"
-	case n == 6 && f.corrupt != seal.Dealer:
-		return f.miss(f.Code(who)), "just beyond"
+	case n == 7 && f.corrupt != seal.Dealer:
+		return f.miss(template), "just beyond"
 	}
 	return share.Random(f.Model.Bits()), "noise"
+}
+
+// visit is a session to use: one that is open, or a new one.
+func (f *fuzzer) visit() *visit {
+	if v, ok := pick(f, &f.visits); ok {
+		return v
+	}
+	ctx, cancel := f.patience()
+	defer cancel()
+	v, err := f.open(ctx, f.ask(f.rps[f.rng.IntN(2)], f.someone(), nil))
+	if err != nil {
+		return nil
+	}
+	return v
 }
 
 // name is a citizen's number: actions are logged.
@@ -74,8 +93,8 @@ func honestActions() []action {
 			return fmt.Sprintf("open a session for %d: %v", f.name(who), result(false, err))
 		}},
 		{weight: 6, play: func(f *fuzzer) string {
-			v, ok := pick(f, &f.visits)
-			if !ok {
+			v := f.visit()
+			if v == nil {
 				return "no session to use"
 			}
 			x, what := f.face(f.someone())
@@ -85,7 +104,7 @@ func honestActions() []action {
 			f.probes = append(f.probes, p)
 			return fmt.Sprintf("use a session, showing %s: %s", what, result(f.send(ctx, v, p)))
 		}},
-		{weight: 3, play: func(f *fuzzer) string {
+		{weight: 4, play: func(f *fuzzer) string {
 			name, face := f.someone(), f.someone()
 			ctx, cancel := f.patience()
 			defer cancel()
@@ -100,7 +119,7 @@ func honestActions() []action {
 			return fmt.Sprintf("enrol %d as %d: %s", f.name(face), f.name(name), result(false, f.deliver(ctx, p)))
 		}},
 		{weight: 3, play: func(f *fuzzer) string {
-			kinds := []orders.OrderKind{orders.Lock, orders.Unlock, orders.Unlock, orders.Erase}
+			kinds := []orders.OrderKind{orders.Lock, orders.Unlock, orders.Unlock, orders.Unlock, orders.Erase}
 			p := f.order(kinds[f.rng.IntN(len(kinds))], f.someone())
 			if f.rng.IntN(3) == 0 {
 				f.papers = append(f.papers, p)

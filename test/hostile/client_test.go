@@ -136,13 +136,21 @@ func (s *stage) show(ctx context.Context, rp int, who world.Person, x code.Code)
 	return s.send(ctx, v, s.probe(v, x))
 }
 
-// near is a code of a person by another photo.
+// near is a code of a person by another photo, one that is like the portrait.
 func (s *stage) near(p world.Person) code.Code {
 	s.T.Helper()
-	features := s.Photo(p)
-	x, err := s.Model.Encode(features[s.Model.Network()][0])
-	s.must(err)
-	return x
+	check, bound, asked := s.Model.Plausibility()
+	for range 1000 {
+		x, err := s.Model.Encode(s.Photo(p)[s.Model.Network()][0])
+		s.must(err)
+		u := x.Clone()
+		u.Xor(s.Code(p))
+		if s.Model.Match().Distance(u) < s.bound && (!asked || check.Distance(x) < bound) {
+			return x
+		}
+	}
+	s.T.Fatal("no photo is like the portrait")
+	return nil
 }
 
 // miss is a plausible code that a looser bound of the model takes for a person, and

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type fuzzer struct {
 	visits  []*visit
 	probes  []*wire.ProbeRequest
 	papers  []*paper // signed and held back
+	starved int      // calls that waited for correlations in vain
 }
 
 // action is one kind of step. It says what it did.
@@ -106,6 +108,9 @@ func epoch(t *testing.T, seed uint64) int {
 		before := len(f.actions)
 		f.actions = append(f.actions, "")
 		f.actions[before] = a.play(f)
+		if strings.HasSuffix(f.actions[before], string(fault.CorrelationsExhausted)) {
+			f.starved++
+		}
 		f.lift(new(trick))
 		if findings := f.inspect(); len(findings) > 0 {
 			f.report(seed, findings)
@@ -151,7 +156,7 @@ func (f *fuzzer) report(seed uint64, findings []string) {
 // dead reports whether an alarm, or a corrupt party's refusals, stopped everything.
 func (f *fuzzer) dead() bool {
 	stats := f.Source.Stats()
-	return stats.Stopped || f.CustodianRole.Correlations.Stats().Stopped || f.corrupt != outsider && stats.Stock < 4
+	return stats.Stopped || f.CustodianRole.Correlations.Stats().Stopped || f.corrupt != outsider && (stats.Stock < 4 || f.starved > 1)
 }
 
 // last is an honest verification at the end of an epoch: after all that outsiders
@@ -168,7 +173,7 @@ func (f *fuzzer) patience() (context.Context, context.CancelFunc) {
 	if f.corrupt == outsider {
 		return context.WithTimeout(context.Background(), 30*time.Second)
 	}
-	return context.WithTimeout(context.Background(), time.Second)
+	return context.WithTimeout(context.Background(), 500*time.Millisecond)
 }
 
 // verify plays a whole verification. Where nobody among the roles is corrupt it must

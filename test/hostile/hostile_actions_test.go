@@ -2,7 +2,6 @@ package hostile_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"fmt"
 	"sync"
@@ -111,8 +110,8 @@ func (f *fuzzer) hostileRequest() string {
 
 // hostileProbe uses a session otherwise than a client does.
 func (f *fuzzer) hostileProbe() string {
-	v, ok := pick(f, &f.visits)
-	if !ok {
+	v := f.visit()
+	if v == nil {
 		return "no session to abuse"
 	}
 	ctx, cancel := f.patience()
@@ -207,8 +206,8 @@ func (f *fuzzer) trespass() string {
 
 // atOnce sends one probe several times at once: one comparison, one verdict.
 func (f *fuzzer) atOnce() string {
-	v, ok := pick(f, &f.visits)
-	if !ok {
+	v := f.visit()
+	if v == nil {
 		return "no session to use"
 	}
 	ctx, cancel := f.patience()
@@ -250,7 +249,7 @@ func (f *fuzzer) loose() string {
 
 // play verifies under tricks that are laid, and says how it ends.
 func (f *fuzzer) play(what string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := f.patience()
 	defer cancel()
 	who := f.someone()
 	x, shown := f.face(who)

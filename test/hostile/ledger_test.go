@@ -78,6 +78,16 @@ func (l *ledger) template(row canon.RowID) (code.Code, bool) {
 	return nil, false
 }
 
+// newest is the code that was enrolled last under a name.
+func (l *ledger) newest(citizen string) (x code.Code) {
+	for _, p := range l.papers {
+		if p.kind == "" && p.citizen == citizen && len(p.applied) > 0 {
+			x = p.code
+		}
+	}
+	return x
+}
+
 // templates are the codes of the rows that a server holds of a citizen, who is not
 // locked there.
 func (s *stage) templates(role seal.Role, citizen string) (out []code.Code) {

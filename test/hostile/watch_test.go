@@ -241,13 +241,24 @@ func (w *watch) says(role seal.Role, id canon.SessionID, v *orders.Verdict, sign
 		note("a verdict in a session that is over")
 	case v.Match && !at.may:
 		note("a yes that is none: %s", w.asked[at.q])
-	case !v.Match && at.may && w.s.corrupt == outsider:
+	case !v.Match && w.s.corrupt == outsider && w.bothMay(id):
 		note("a no that is none: %s", w.asked[at.q])
 	}
 	if at.said != nil && string(at.said) != string(signed) {
 		note("two verdicts in one session")
 	}
 	at.said = append([]byte{}, signed...)
+}
+
+// bothMay reports whether both servers may say yes in a session: then they must. mu
+// is held.
+func (w *watch) bothMay(id canon.SessionID) bool {
+	for _, role := range []seal.Role{seal.Matcher, seal.Custodian} {
+		if at := w.sessions[role][id]; at == nil || !at.may {
+			return false
+		}
+	}
+	return true
 }
 
 // holds reports whether the calling instance is the one that opened a session or a
