@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +21,8 @@ import (
 	"nod/wire"
 )
 
-// The everyday run plays everydayEpochs deployments of epochActions actions each.
+// The everyday run plays everydayEpochs deployments side by side, one a corrupt party,
+// of epochActions actions each.
 const (
 	everydayEpochs = 4
 	epochActions   = 60
@@ -64,17 +66,25 @@ func TestFuzz(t *testing.T) {
 		end = time.Now().Add(d)
 	}
 	fmt.Fprintf(os.Stderr, "hostile: NOD_FUZZ_SEED=%d\n", seed)
-	before, total, epochs := heap(), 0, 0
-	for !t.Failed() && (epochs < everydayEpochs || time.Now().Before(end)) {
-		at := seed + uint64(epochs)
-		t.Run(fmt.Sprintf("seed %d", at), func(t *testing.T) { total += epoch(t, at) })
-		epochs++
-		if epochs%50 == 0 {
-			fmt.Fprintf(os.Stderr, "hostile: %d epochs, %d actions\n", epochs, total)
+	before, epochs := heap(), 0
+	var total atomic.Int64
+	for !t.Failed() && (epochs == 0 || time.Now().Before(end)) {
+		t.Run("epochs", func(t *testing.T) {
+			for range everydayEpochs {
+				at := seed + uint64(epochs)
+				t.Run(fmt.Sprintf("seed %d", at), func(t *testing.T) {
+					t.Parallel()
+					total.Add(int64(epoch(t, at)))
+				})
+				epochs++
+			}
+		})
+		if epochs%100 == 0 {
+			fmt.Fprintf(os.Stderr, "hostile: %d epochs, %d actions\n", epochs, total.Load())
 		}
 	}
 	grown := int64(heap()) - int64(before)
-	t.Logf("%d epochs from seed %d, %d actions; memory grew by %d KiB", epochs, seed, total, grown>>10)
+	t.Logf("%d epochs from seed %d, %d actions; memory grew by %d KiB", epochs, seed, total.Load(), grown>>10)
 	if grown > 64<<20 {
 		t.Errorf("memory grew by %d bytes", grown)
 	}
