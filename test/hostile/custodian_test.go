@@ -252,7 +252,7 @@ func custodianChannelAttacks() []attack {
 			return s.answerFault(wire.CustodianToss, fault.DealerCheated)
 		}),
 		row("aborts a toss when it has seen the coin", fault.Cancelled, "the batch is discarded", func(s *stage) *trick {
-			return s.lay(&trick{from: seal.Matcher, to: seal.Custodian, method: wire.CustodianReveal, play: func(c *call) ([]byte, error) {
+			return s.lay(&trick{from: seal.Matcher, to: seal.Custodian, method: wire.CustodianReveal, play: func(*call) ([]byte, error) {
 				return nil, fault.New(fault.Cancelled, "aborted")
 			}})
 		}),

@@ -16,9 +16,8 @@ func (s *stage) deals(to seal.Role, change func(q *wire.BatchRequest, m *wire.Ba
 		if err != nil {
 			return nil, err
 		}
-		code, body := unreply(answer)
 		m := new(wire.BatchAnswer)
-		if code != "" || wire.Unmarshal(body, m) != nil {
+		if !decodes(answer, m) {
 			return answer, nil
 		}
 		change(q, m)

@@ -278,4 +278,3 @@ func (f *fuzzer) bentDealer() string {
 	}
 	return what + "; " + f.happen(wire.DealerBatch)
 }
-

@@ -176,14 +176,19 @@ func answering[M any, P interface {
 		if err != nil {
 			return nil, err
 		}
-		code, body := unreply(answer)
 		m := P(new(M))
-		if code != "" || wire.Unmarshal(body, m) != nil {
+		if !decodes(answer, m) {
 			return answer, nil
 		}
 		change(m)
 		return reply("", encode(s.rng, m)), nil
 	}})
+}
+
+// decodes reads an answer that is no fault.
+func decodes(answer []byte, m wire.Message) bool {
+	code, body := unreply(answer)
+	return code == "" && wire.Unmarshal(body, m) == nil
 }
 
 // waits reports whether a trick was not played yet.

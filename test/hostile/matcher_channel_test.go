@@ -65,7 +65,7 @@ func matcherChannelAttacks() []attack {
 		return a
 	}
 	return []attack{
-		opening("opens a channel in another instance's name", fault.NotAllowed, func(s *stage, m *wire.ChannelOpen) { m.Instance[0] ^= 1 }),
+		opening("opens a channel in another instance's name", fault.NotAllowed, func(_ *stage, m *wire.ChannelOpen) { m.Instance[0] ^= 1 }),
 		opening("opens a channel of which nothing is sacrificed", fault.OutOfRange, func(_ *stage, m *wire.ChannelOpen) { m.Sacrifice = 0 }),
 		opening("opens a channel of huge batches", fault.OutOfRange, func(_ *stage, m *wire.ChannelOpen) { m.Batch = 1<<32 - 1 }),
 		opening("opens a channel for an unknown check", fault.UnknownModel, func(_ *stage, m *wire.ChannelOpen) { m.Check[0] ^= 1 }),

@@ -52,10 +52,10 @@ func matcherCompareAttacks() []attack {
 		}),
 		start("uses one correlation for both checks", fault.WrongCheck, func(_ *stage, m *wire.CompareStart) { m.Checks[1] = m.Checks[0] }),
 		start("uses a correlation that was never dealt", fault.IndexUsed, func(_ *stage, m *wire.CompareStart) { m.Checks[0].Index += 1 << 20 }),
-		start("uses a channel that does not exist", fault.UnknownChannel, func(s *stage, m *wire.CompareStart) { m.Checks[0].Channel[0] ^= 1 }),
+		start("uses a channel that does not exist", fault.UnknownChannel, func(_ *stage, m *wire.CompareStart) { m.Checks[0].Channel[0] ^= 1 }),
 		start("leaves the plausibility check out", fault.BadDimension, func(_ *stage, m *wire.CompareStart) { m.Checks = m.Checks[:1] }),
 		start("asks for a check more", fault.BadDimension, func(_ *stage, m *wire.CompareStart) { m.Checks = append(m.Checks, m.Checks[0]) }),
-		start("sends a share of another length", fault.BadDimension, func(s *stage, m *wire.CompareStart) {
+		start("sends a share of another length", fault.BadDimension, func(_ *stage, m *wire.CompareStart) {
 			m.Checks[0].C = make(code.Code, len(m.Checks[0].C)+1)
 		}),
 		start("compares in a session that was never opened", fault.UnknownSession, func(_ *stage, m *wire.CompareStart) { m.Session[5] ^= 1 }),
@@ -198,9 +198,8 @@ func (s *stage) answerLoosely(change func(*wire.CompareStarted)) {
 		if err != nil {
 			return nil, err
 		}
-		code, body := unreply(answer)
 		var m wire.CompareStarted
-		if code != "" || wire.Unmarshal(body, &m) != nil {
+		if !decodes(answer, &m) {
 			return answer, nil
 		}
 		change(&m)

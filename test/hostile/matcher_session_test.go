@@ -43,10 +43,10 @@ func matcherSessionAttacks() []attack {
 		})
 	}
 	return []attack{
-		bent("changes a request", fault.BadSignature, func(s *stage, m *wire.SessionOpen) { m.Request[len(m.Request)-4] ^= 1 }),
-		bent("opens a session for no request", fault.BadEncoding, func(s *stage, m *wire.SessionOpen) { m.Request = []byte("x") }),
-		bent("names no slot", fault.BadDimension, func(s *stage, m *wire.SessionOpen) { m.Slots = nil }),
-		bent("names a slot too many", fault.BadDimension, func(s *stage, m *wire.SessionOpen) { m.Slots = append(m.Slots, m.Slots[0]) }),
+		bent("changes a request", fault.BadSignature, func(_ *stage, m *wire.SessionOpen) { m.Request[len(m.Request)-4] ^= 1 }),
+		bent("opens a session for no request", fault.BadEncoding, func(_ *stage, m *wire.SessionOpen) { m.Request = []byte("x") }),
+		bent("names no slot", fault.BadDimension, func(_ *stage, m *wire.SessionOpen) { m.Slots = nil }),
+		bent("names a slot too many", fault.BadDimension, func(_ *stage, m *wire.SessionOpen) { m.Slots = append(m.Slots, m.Slots[0]) }),
 		bent("gives the custodian's certificate as its own", fault.BadCertificate, func(s *stage, m *wire.SessionOpen) {
 			keys, err := s.custodian().Keys(s.soon(), &wire.KeysRequest{})
 			s.must(err)
@@ -194,4 +194,3 @@ func (s *stage) turned() []byte {
 	s.must(err)
 	return verdict
 }
-

@@ -130,7 +130,7 @@ func clientAttacks() []attack {
 		row("gives up in the middle of a comparison", fault.Cancelled, "counted at the matcher", func(s *stage) {
 			v := s.visits(0, s.alma())
 			ctx, cancel := context.WithCancel(context.Background())
-			s.lay(&trick{from: seal.Matcher, to: seal.Custodian, method: wire.CustodianStart, play: func(c *call) ([]byte, error) {
+			s.lay(&trick{from: seal.Matcher, to: seal.Custodian, method: wire.CustodianStart, play: func(*call) ([]byte, error) {
 				cancel()
 				return nil, ctx.Err()
 			}})
@@ -233,8 +233,8 @@ func partyAttacks() []attack {
 			r.IssuedAt, r.Expiry = s.Clock.Now().Add(time.Minute), s.Clock.Now().Add(2*time.Minute)
 		}),
 		ask("makes a request that lasts", fault.OutOfRange, func(s *stage, r *orders.Request) { r.Expiry = s.Clock.Now().Add(time.Hour) }),
-		ask("names a policy that no server has", fault.UnknownPolicy, func(s *stage, r *orders.Request) { r.Policy[0] ^= 1 }),
-		ask("names another model than the policy's", fault.WrongPolicy, func(s *stage, r *orders.Request) { r.Model[0] ^= 1 }),
+		ask("names a policy that no server has", fault.UnknownPolicy, func(_ *stage, r *orders.Request) { r.Policy[0] ^= 1 }),
+		ask("names another model than the policy's", fault.WrongPolicy, func(_ *stage, r *orders.Request) { r.Model[0] ^= 1 }),
 		{who: "relying party", tried: "holds a request back until it has expired", server: "matcher", code: fault.Expired, play: func(s *stage) {
 			a := s.ask(s.rps[1], s.alma(), nil)
 			s.Clock.Advance(orders.RequestWindow + orders.Skew + time.Second)
