@@ -116,6 +116,7 @@ func newStage(t testing.TB, corrupt seal.Role, seed uint64, change func(*dev.Opt
 			t.Fatal(match, err)
 		}
 	}
+	s.found(s.inspect())
 	return s
 }
 
