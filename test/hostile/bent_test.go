@@ -13,7 +13,7 @@ import (
 
 // bentMatcher plays a corrupt matcher that knows what it does.
 func (f *fuzzer) bentMatcher() string {
-	switch f.rng.IntN(11) {
+	switch f.rng.IntN(12) {
 	case 0:
 		if old := f.oldStart(); old != nil {
 			f.startBy(func(m *wire.CompareStart) {
@@ -63,6 +63,16 @@ func (f *fuzzer) bentMatcher() string {
 	case 9:
 		f.firstElsewhere([]wire.Method{wire.CustodianToss, wire.CustodianReveal, wire.CustodianSacrifice}[f.rng.IntN(3)])
 		return "a toss by another instance; " + f.happen(wire.CustodianToss)
+	case 10:
+		v := f.visit()
+		if v == nil {
+			return "no session to use"
+		}
+		ctx, cancel := f.patience()
+		defer cancel()
+		sealed1 := f.forge(v)
+		f.startBy(func(m *wire.CompareStart) { m.Sealed1 = sealed1 })
+		return "a forged probe: " + result(f.send(ctx, v, f.probe(v, f.near(f.someone()))))
 	}
 	f.lay(&trick{from: "", to: seal.Matcher, method: wire.MatcherVerify, play: func(c *call) ([]byte, error) {
 		answer, err := c.forward(c.request)

@@ -157,6 +157,12 @@ func (w *watch) probe(m *wire.CompareStart) *shown {
 	return nil
 }
 
+// unsigned reports whether the client's signature does not verify. mu is held.
+func (w *watch) unsigned(q canon.RequestHash, m *wire.CompareStart) bool {
+	r, err := orders.ParseRequest(w.asked[q].raw)
+	return err != nil || orders.VerifyProbe(r, m.Session, m.Hash0, sha256.Sum256(m.Sealed1), m.Attestation, m.Signature) != nil
+}
+
 // compares notes that a server lets go of something that depends on its templates.
 func (w *watch) compares(role seal.Role, m *wire.CompareStart, may bool) {
 	w.mu.Lock()
@@ -175,7 +181,7 @@ func (w *watch) compares(role seal.Role, m *wire.CompareStart, may bool) {
 	if w.s.Clock.Now().After(at.expiry) {
 		note("a comparison in a session that is over")
 	}
-	if w.probe(m) == nil {
+	if w.probe(m) == nil || w.unsigned(at.q, m) {
 		note("a comparison of a probe that its client did not sign")
 	}
 	at.may = may
