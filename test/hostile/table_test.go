@@ -140,7 +140,7 @@ func (s *stage) goesOn(a *attack) {
 		return
 	}
 	if a.ends {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 		defer cancel()
 		// A matcher whose custodian has stopped waits for correlations until its caller
 		// gives up.
