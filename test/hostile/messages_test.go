@@ -147,7 +147,7 @@ func walk(name string, v reflect.Value, out *[]leaf) {
 		for i := range v.Len() {
 			walk(name+"[]", v.Index(i), out)
 		}
-	case reflect.Bool, reflect.Uint32, reflect.Uint64:
+	case reflect.Bool, reflect.Uint8, reflect.Uint32, reflect.Uint64:
 		*out = append(*out, leaf{name, v})
 	}
 }
@@ -157,7 +157,7 @@ func (l leaf) bend(rng *rand.Rand) string {
 	case reflect.Bool:
 		l.value.SetBool(!l.value.Bool())
 		return "turned"
-	case reflect.Uint32, reflect.Uint64:
+	case reflect.Uint8, reflect.Uint32, reflect.Uint64:
 		return l.number(rng)
 	case reflect.Array:
 		return l.array(rng)
@@ -167,24 +167,25 @@ func (l leaf) bend(rng *rand.Rand) string {
 
 func (l leaf) number(rng *rand.Rand) string {
 	v := l.value.Uint()
+	top := uint64(1)<<l.value.Type().Bits() - 1
 	switch rng.IntN(6) {
 	case 0:
 		l.value.SetUint(0)
 		return "zero"
 	case 1:
-		l.value.SetUint(1<<l.value.Type().Bits() - 1)
+		l.value.SetUint(top)
 		return "maximum"
 	case 2:
-		l.value.SetUint(v + 1)
+		l.value.SetUint((v + 1) & top)
 		return "one more"
 	case 3:
-		l.value.SetUint(v - 1)
+		l.value.SetUint((v - 1) & top)
 		return "one less"
 	case 4:
 		l.value.SetUint(v ^ 1<<rng.IntN(l.value.Type().Bits()))
 		return "a bit flipped"
 	}
-	l.value.SetUint(rng.Uint64())
+	l.value.SetUint(rng.Uint64() & top)
 	return "random"
 }
 
@@ -227,13 +228,12 @@ func (l leaf) list(rng *rand.Rand) string {
 		i, j := rng.IntN(n), rng.IntN(n)
 		reflect.Swapper(v.Interface())(i, j)
 		return "two swapped"
-	case kind == 3 && v.Type().Elem().Kind() != reflect.Struct:
-		element := leaf{"", v.Index(rng.IntN(n))}
-		if element.value.Kind() == reflect.Uint8 {
-			element.value.SetUint(element.value.Uint() ^ 1<<rng.IntN(8))
-			return "a bit flipped"
+	case kind == 3:
+		var inside []leaf
+		walk("", v.Index(rng.IntN(n)), &inside)
+		if len(inside) > 0 {
+			return "an element " + inside[rng.IntN(len(inside))].bend(rng)
 		}
-		return "an element " + element.bend(rng)
 	}
 	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 	return "empty"
