@@ -10,7 +10,7 @@ import (
 )
 
 // Every field of every message can be changed, whatever it holds.
-func TestBendEveryMessage(t *testing.T) {
+func TestBendEveryMessage(*testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	full := map[wire.Method]wire.Message{
 		wire.CustodianStart:     &wire.CompareStart{Sealed1: []byte{1, 2}, Checks: []wire.CheckStart{{C: code.NewCode(64)}}},

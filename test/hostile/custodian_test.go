@@ -129,13 +129,14 @@ func custodianAttacks() []attack {
 			s.fails(err, fault.Cancelled)
 		}),
 		row("does not answer at all", fault.Cancelled, "waits as long as its caller does; counted", func(s *stage) {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
 			s.lay(&trick{from: seal.Matcher, to: seal.Custodian, method: wire.CustodianStart, play: func(c *call) ([]byte, error) {
+				cancel() // the client has had enough
 				<-c.ctx.Done()
 				return nil, c.ctx.Err()
 			}})
 			v := s.visits(0, s.alma())
-			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-			defer cancel()
 			s.no(s.send(ctx, v, s.probe(v, s.near(s.alma()))))
 		}),
 		row("answers with a fault that there is not", fault.PeerFault, "", func(s *stage) {

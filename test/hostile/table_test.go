@@ -145,7 +145,7 @@ func (s *stage) goesOn(a *attack) {
 		// A matcher whose custodian has stopped waits for correlations until its caller
 		// gives up.
 		match, err := s.show(ctx, 0, s.alma(), s.near(s.alma()))
-		s.fails(err, fault.ChannelStopped, fault.CorrelationsExhausted)
+		s.fails(err, fault.ChannelStopped, fault.CorrelationsExhausted, fault.Cancelled)
 		s.no(match, err)
 		return
 	}
