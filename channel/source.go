@@ -133,6 +133,17 @@ func (s *Source) Stats() Stats {
 	return out
 }
 
+// Health says why no correlation is handed out: for good, or none of some check at the
+// moment. It is nil if there is stock of every check.
+func (s *Source) Health() error {
+	for _, st := range s.streams {
+		if err := st.health(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Close stops fetching, wipes the stock and waits for what is under way. Leases
 // stay their holders'.
 func (s *Source) Close() {

@@ -86,13 +86,27 @@ func (st *stream) take(ctx context.Context) (*Lease, error) {
 		st.stats.Used++
 		return l, nil
 	}
-	if st.ended != nil {
-		return nil, st.ended
+	return nil, st.exhausted()
+}
+
+// exhausted is why nothing can be handed out, with st.mu held.
+func (st *stream) exhausted() error {
+	switch {
+	case st.ended != nil:
+		return st.ended
+	case st.last != nil:
+		return fault.New(fault.CorrelationsExhausted, "none for check %v; the last batch failed: %w", st.check.ID, st.last)
 	}
-	if st.last != nil {
-		return nil, fault.New(fault.CorrelationsExhausted, "none for check %v; the last batch failed: %w", st.check.ID, st.last)
+	return fault.New(fault.CorrelationsExhausted, "none for check %v", st.check.ID)
+}
+
+func (st *stream) health() error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.ended == nil && st.stock() > 0 {
+		return nil
 	}
-	return nil, fault.New(fault.CorrelationsExhausted, "none for check %v", st.check.ID)
+	return st.exhausted()
 }
 
 // fill fetches batches until ctx ends.

@@ -11,22 +11,27 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"nod/admit"
 	"nod/channel"
-	"nod/client"
 	"nod/crypto/canon"
 	"nod/crypto/code"
 	"nod/crypto/compare/cut"
 	"nod/crypto/seal"
 	"nod/custodian"
 	"nod/dealer"
-	"nod/enrol"
 	"nod/fault"
 	"nod/keyring"
 	"nod/matcher"
 	"nod/orders"
+	"nod/process"
+	"nod/process/custodiand"
+	"nod/process/dealerd"
+	"nod/process/matcherd"
+	"nod/process/rows"
 	"nod/store"
 	"nod/wire"
 )
@@ -90,22 +95,15 @@ func (o *Options) defaults() {
 	}
 }
 
-// Deployment is a running Nod, with the parties that would be outside it: a
-// relying party, a station and the bureau.
+// Deployment is a running Nod, with the parties that would be outside it.
 type Deployment struct {
-	Bundle  *seal.Bundle
-	Plan    *code.Plan
-	Matcher wire.Matcher // as relying parties and stations reach it
-	RP      *client.RelyingParty
-	Station *enrol.Station
-	Bureau  *orders.PrivateKey
+	Outside
 
 	MatcherRole   *matcher.Matcher
 	CustodianRole *custodian.Custodian
 	DealerRole    *dealer.Dealer
 	Source        *channel.Source
 
-	now      func() time.Time
 	padKeys  keyring.Keyring
 	padAdmin keyring.Admin
 	closers  []func() error
@@ -115,7 +113,7 @@ type Deployment struct {
 // bundle, and the keys of relying party, station and bureau.
 func Open(ctx context.Context, options Options) (*Deployment, error) {
 	options.defaults()
-	d := &Deployment{now: options.Now}
+	d := &Deployment{Outside: Outside{now: options.Now}}
 	if err := d.open(ctx, &options); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -133,119 +131,101 @@ func (d *Deployment) open(ctx context.Context, o *Options) (err error) {
 	if d.Plan, err = code.NewPlan(o.Policy, models); err != nil {
 		return err
 	}
-	roles := map[seal.Role]*role{}
-	for _, name := range seal.Roles() {
-		if roles[name], err = openRole(ctx, o, name); err != nil {
+	parts := map[seal.Role]*process.Parts{}
+	// The matcher closes first: it calls the others.
+	for _, role := range slices.Backward(seal.Roles()) {
+		if parts[role], err = d.parts(ctx, o, role); err != nil {
 			return err
 		}
-		d.closers = append(d.closers, roles[name].close)
 	}
-	if d.Bundle, err = openBundle(ctx, o, roles); err != nil {
+	if d.Bundle, err = openBundle(ctx, o, parts); err != nil {
 		return err
 	}
 	parties, err := openParties(o)
 	if err != nil {
 		return err
 	}
-	if err := d.wire(ctx, o, roles, parties); err != nil {
+	if err := d.wire(ctx, o, parts, parties); err != nil {
 		return err
 	}
 	d.outside(parties)
 	return nil
 }
 
+// parts opens or makes what one role has of its own.
+func (d *Deployment) parts(ctx context.Context, o *Options, role seal.Role) (*process.Parts, error) {
+	p, err := process.Open(ctx, process.Options{
+		Role: role, Folder: filepath.Join(o.Folder, string(role)), Log: o.Log, Now: o.Now, Make: true,
+		Hooks: process.Hooks{Keyring: func(k keyring.Keyring) keyring.Keyring { return o.Keyring(role, k) }},
+	})
+	if err == nil {
+		d.closers = append(d.closers, p.Close)
+	}
+	return p, err
+}
+
 // wire builds the three roles and connects them.
-func (d *Deployment) wire(ctx context.Context, o *Options, roles map[seal.Role]*role, parties *parties) (err error) {
-	m, c, deal := roles[seal.Matcher], roles[seal.Custodian], roles[seal.Dealer]
-	if d.DealerRole, err = dealer.New(dealer.Config{
-		Keyring: deal.ring, Models: o.Models, Audit: deal.log, Clock: o.Now, MaxBatch: o.Params.Batch,
-	}); err != nil {
+func (d *Deployment) wire(ctx context.Context, o *Options, parts map[seal.Role]*process.Parts, parties *parties) (err error) {
+	if d.DealerRole, err = dealerd.Build(parts[seal.Dealer], dealerd.Options{Models: o.Models, MaxBatch: o.Params.Batch}); err != nil {
 		return err
 	}
-	dealerHandler := wire.ServeDealer(d.DealerRole, report(o, seal.Dealer))
-	toDealer := func(from *role) wire.Dealer {
-		return wire.DealerClient{Caller: o.Caller(from.name, seal.Dealer, wire.InProcess(dealerHandler, from.peer()))}
+	toDealer := d.caller(o, parts, seal.Dealer, wire.ServeDealer(d.DealerRole, report(o, seal.Dealer)))
+	rules := rows.Rules{
+		Plans: []*code.Plan{d.Plan}, Parties: o.Parties(parties.party), Stations: parties.stationKeys,
+		Bureau: []*orders.PublicKey{parties.bureau.Public()}, Limits: o.Limits,
 	}
-	correlations := func(r *role) channel.Config {
-		return channel.Config{
-			Instance: r.instance, Checks: checks(d.Plan), Params: o.Params, Dealer: toDealer(r), Bundle: d.Bundle,
-			Store: r.store, Audit: r.log, Clock: o.Now, Alarm: o.Alarm,
-			Report: func(err error) { o.Log.Warn("correlations", "role", r.name, "error", err) },
-		}
-	}
-	if err := d.startCustodian(ctx, o, c, parties, correlations(c)); err != nil {
+	sizes := channel.Config{Params: o.Params}
+
+	r, err := openRows(ctx, o, parts[seal.Custodian])
+	if err != nil {
 		return err
 	}
-	custodianHandler := wire.ServeCustodian(d.CustodianRole, report(o, seal.Custodian))
-	toCustodian := wire.CustodianClient{Caller: o.Caller(seal.Matcher, seal.Custodian, wire.InProcess(custodianHandler, m.peer()))}
-	if err := d.startMatcher(ctx, o, m, parties, correlations(m), toCustodian); err != nil {
+	custodian, err := custodiand.Build(ctx, r, custodiand.Options{
+		Rules: rules, Bundle: d.Bundle, Dealer: wire.DealerClient{Caller: toDealer(seal.Custodian)},
+		Correlations: channel.ServerConfig{Config: sizes}, Sessions: maxSessions, Alarm: o.Alarm,
+	})
+	if err != nil {
 		return err
 	}
-	matcherHandler := wire.ServeMatcher(d.MatcherRole, report(o, seal.Matcher))
-	d.Matcher = wire.MatcherClient{Caller: o.Caller("", seal.Matcher, wire.InProcess(matcherHandler, wire.Peer{}))}
+	d.CustodianRole, d.padKeys, d.padAdmin = custodian.Custodian, r.Keys, r.Keys
+	toCustodian := d.caller(o, parts, seal.Custodian, wire.ServeCustodian(d.CustodianRole, report(o, seal.Custodian)))
+
+	if r, err = openRows(ctx, o, parts[seal.Matcher]); err != nil {
+		return err
+	}
+	matcher, err := matcherd.Build(ctx, r, matcherd.Options{
+		Rules: rules, Bundle: d.Bundle, Custodian: wire.CustodianClient{Caller: toCustodian(seal.Matcher)},
+		Dealer: wire.DealerClient{Caller: toDealer(seal.Matcher)}, Correlations: channel.SourceConfig{Config: sizes},
+		Sessions: maxSessions, Alarm: o.Alarm,
+	})
+	if err != nil {
+		return err
+	}
+	d.MatcherRole, d.Source = matcher.Matcher, matcher.Source
+	toMatcher := d.caller(o, parts, seal.Matcher, wire.ServeMatcher(d.MatcherRole, report(o, seal.Matcher)))
+	d.Matcher = wire.MatcherClient{Caller: toMatcher("")}
 	return nil
 }
 
-func (d *Deployment) startCustodian(ctx context.Context, o *Options, r *role, parties *parties, correlations channel.Config) error {
-	desk, err := newDesk(ctx, o, r, parties, d.Plan)
-	if err != nil {
-		return err
+// caller gives each role its way to a handler in this process.
+func (d *Deployment) caller(o *Options, parts map[seal.Role]*process.Parts, to seal.Role, h wire.Handler) func(from seal.Role) wire.Caller {
+	return func(from seal.Role) wire.Caller {
+		var peer wire.Peer
+		if p := parts[from]; p != nil {
+			peer = p.Peer()
+		}
+		return o.Caller(from, to, wire.InProcess(h, peer))
 	}
-	server, err := channel.NewServer(channel.ServerConfig{Config: correlations})
-	if err != nil {
-		return err
-	}
-	d.closers = append(d.closers, func() error { server.Close(); return nil })
-	d.padKeys, d.padAdmin = r.keys, r.keys
-	d.CustodianRole = custodian.New(custodian.Config{
-		Desk: desk, Store: r.store, Keyring: r.ring, Bundle: d.Bundle,
-		Recipients: seal.NewRecipients(seal.Custodian), Signers: seal.NewSigners(seal.Custodian),
-		Correlations: server, Audit: r.log, Session: o.Limits.Session, MaxSessions: maxSessions, Clock: o.Now,
-	})
-	d.closers = append(d.closers, func() error { d.CustodianRole.Stop(); return nil })
-	return d.CustodianRole.Maintain(ctx)
 }
 
-func (d *Deployment) startMatcher(ctx context.Context, o *Options, r *role, parties *parties, correlations channel.Config, to wire.Custodian) error {
-	desk, err := newDesk(ctx, o, r, parties, d.Plan)
-	if err != nil {
-		return err
-	}
-	if d.Source, err = channel.NewSource(channel.SourceConfig{Config: correlations, Custodian: to}); err != nil {
-		return err
-	}
-	d.closers = append(d.closers, func() error { d.Source.Close(); return nil })
-	d.MatcherRole = matcher.New(matcher.Config{
-		Desk: desk, Store: r.store, Keyring: r.ring, Custodian: to, Bundle: d.Bundle,
-		Recipients: seal.NewRecipients(seal.Matcher), Signers: seal.NewSigners(seal.Matcher),
-		Correlations: d.Source, Audit: r.log, Verdicts: o.Limits.Session, Opening: opening, MaxSessions: maxSessions, Clock: o.Now,
-	})
-	d.closers = append(d.closers, func() error { d.MatcherRole.Stop(); return nil })
-	return d.MatcherRole.Maintain(ctx)
-}
-
-const (
-	maxSessions = 10_000
-	opening     = 30 * time.Second
-)
-
-func newDesk(ctx context.Context, o *Options, r *role, parties *parties, plan *code.Plan) (*admit.Desk, error) {
-	names, err := r.names(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return admit.New(admit.Config{
-		Store: r.store, Names: names, Plans: []*code.Plan{plan}, Limits: o.Limits, Now: o.Now,
-		Parties: o.Parties(parties.party), Stations: parties.stationKeys, Bureau: []*orders.PublicKey{parties.bureau.Public()},
+func openRows(ctx context.Context, o *Options, p *process.Parts) (*rows.Rows, error) {
+	return rows.Open(ctx, p, rows.Hooks{
+		Store:    func(s store.Store) store.Store { return o.Store(p.Role, s) },
+		RawStore: func(s store.Store) store.Store { return o.RawStore(p.Role, s) },
 	})
 }
 
-func checks(p *code.Plan) (out []*code.Check) {
-	for _, s := range p.Steps {
-		out = append(out, s.Check)
-	}
-	return out
-}
+const maxSessions = 10_000
 
 // report logs the faults that a role answers with. Faults hold no personal data.
 func report(o *Options, name seal.Role) wire.Report {

@@ -9,11 +9,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"nod/client"
 	"nod/crypto/seal"
 	"nod/enrol"
 	"nod/fault"
 	"nod/orders"
+	"nod/process"
 )
 
 // The parties outside Nod that an embedded deployment plays.
@@ -48,11 +48,16 @@ func openKey(folder, name string) (*orders.PrivateKey, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.New(fault.StoreUnavailable, "%w", err)
 	}
-	key, err := orders.NewPrivateKey("ES256")
+	return newKey(path, "ES256")
+}
+
+// newKey makes a private JWK in a file of mode 0600.
+func newKey(path, algorithm string) (*orders.PrivateKey, error) {
+	key, err := orders.NewPrivateKey(algorithm)
 	if err != nil {
 		return nil, err
 	}
-	data, err = key.MarshalSecret()
+	data, err := key.MarshalSecret()
 	if err != nil {
 		return nil, err
 	}
@@ -85,9 +90,8 @@ func (p *parties) stationKeys(name string) ([]*orders.PublicKey, bool) {
 
 // outside sets up the parties that use the deployment.
 func (d *Deployment) outside(p *parties) {
-	d.RP = &client.RelyingParty{
-		ID: RelyingParty, Purpose: Purpose, Model: d.Plan.Codes[0].ID(), Policy: d.Plan.Policy, Key: p.rp, Bundle: d.Bundle,
-	}
+	d.RP = relyingParty(RelyingParty, Purpose, d.Plan, d.Bundle)
+	d.RP.Key = p.rp
 	d.Station = &enrol.Station{ID: StationName, Key: p.station, Bundle: d.Bundle, Matcher: d.Matcher, Now: d.now}
 	d.Bureau = p.bureau
 }
@@ -103,7 +107,7 @@ func Exists(folder string) bool {
 
 // openBundle pins the three identity keys. A bundle that is there must name the
 // keys of the keyrings: the folders belong together.
-func openBundle(ctx context.Context, o *Options, roles map[seal.Role]*role) (*seal.Bundle, error) {
+func openBundle(ctx context.Context, o *Options, parts map[seal.Role]*process.Parts) (*seal.Bundle, error) {
 	path := filepath.Join(o.Folder, bundleFile)
 	data, err := os.ReadFile(path)
 	if err == nil {
@@ -113,12 +117,12 @@ func openBundle(ctx context.Context, o *Options, roles map[seal.Role]*role) (*se
 		return nil, fault.New(fault.StoreUnavailable, "%w", err)
 	}
 	identities := map[seal.Role][]seal.Identity{}
-	for name, r := range roles {
-		id, err := r.identity(ctx)
+	for role, p := range parts {
+		id, err := p.Identity(ctx)
 		if err != nil {
 			return nil, err
 		}
-		identities[name] = []seal.Identity{id}
+		identities[role] = []seal.Identity{id}
 	}
 	// The key that would sign the next bundle is thrown away: an embedded
 	// deployment is made anew instead.

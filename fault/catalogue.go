@@ -13,7 +13,7 @@ const (
 	Truncated    Code = "truncated"     // bytes end too soon
 	Oversize     Code = "oversize"      // more bytes than allowed, or bytes left over
 	BadEncoding  Code = "bad_encoding"  // not the strict encoding
-	UnknownField Code = "unknown_field" // JSON with a field that nothing reads
+	UnknownField Code = "unknown_field" // a field that nothing reads
 	OutOfRange   Code = "out_of_range"  // a number outside its stated range
 
 	// Models and policies.
@@ -26,7 +26,7 @@ const (
 	UnknownKey         Code = "unknown_key"         // no key of that name or id
 	KeyringUnavailable Code = "keyring_unavailable" // the keys' keeper does not answer
 	BadCiphertext      Code = "bad_ciphertext"      // changed, moved, or for another key
-	NotFound           Code = "not_found"           // no such row
+	NotFound           Code = "not_found"           // no such row or file
 	Conflict           Code = "conflict"            // a row is not as the writer saw it
 	StoreUnavailable   Code = "store_unavailable"   // the store failed; the write may have happened
 	StoreInUse         Code = "store_in_use"        // another process holds the store
@@ -34,7 +34,7 @@ const (
 	RecordForged       Code = "record_forged"       // a stored row was changed, moved or made under another key
 	KeysetForged       Code = "keyset_forged"       // a wrapped keyset was changed, moved or wrapped under another key
 	KeyType            Code = "key_type"            // a key of another type than the operation needs
-	Exposed            Code = "exposed"             // a file of secrets that other users may open
+	Exposed            Code = "exposed"             // a file of secrets that other users may open, or one of trust that they may write to
 	AuditUnavailable   Code = "audit_unavailable"   // the audit record cannot be written
 	AuditBroken        Code = "audit_broken"        // the audit record's hash chain does not hold
 
@@ -76,6 +76,12 @@ const (
 	UnknownMethod Code = "unknown_method" // no such call
 	PeerFault     Code = "peer_fault"     // the other side failed with a code unknown here
 	NotAllowed    Code = "not_allowed"    // this caller may not make this call
+	WrongPeer     Code = "wrong_peer"     // the other side is not whom this side's operator pinned
+	WrongVersion  Code = "wrong_version"  // the other side speaks messages of another version
+	ClockOff      Code = "clock_off"      // this machine's clock and another's are far apart
+	CannotListen  Code = "cannot_listen"  // an address that cannot be listened at
+	// PeerUnavailable: the other side cannot be reached, or was lost during the call.
+	PeerUnavailable Code = "peer_unavailable"
 
 	// Comparison.
 	WrongStep Code = "wrong_step" // a message out of order, or a half used twice
@@ -121,7 +127,7 @@ var catalogue = map[Code]entry{
 	ZeroVector:   {Refused, "check the network that made the features"},
 	Truncated:    {Refused, "send the whole message"},
 	Oversize:     {Refused, "send one message within the limits of docs/spec/wire.md"},
-	BadEncoding:  {Refused, "encode as docs/spec/wire.md says"},
+	BadEncoding:  {Refused, "write it in the form that its page under docs describes"},
 	UnknownField: {Refused, "remove the field, or check its spelling"},
 	OutOfRange:   {Refused, "use a value in the stated range"},
 
@@ -179,6 +185,12 @@ var catalogue = map[Code]entry{
 	UnknownMethod: {Refused, "check that both sides run compatible versions"},
 	PeerFault:     {Unavailable, "look in the other side's log"},
 	NotAllowed:    {Refused, "check the caller's role and the allow-list"},
+	WrongPeer:     {Tamper, "send nothing; check the address, and that both sides have the current trust bundle"},
+	WrongVersion:  {Refused, "upgrade the older side"},
+	ClockOff:      {Refused, "set both machines' clocks from a time server"},
+	CannotListen:  {Refused, "give a free address of this machine in the configuration's listen section"},
+
+	PeerUnavailable: {Unavailable, "check that the other side runs and can be reached, then try again"},
 
 	WrongStep:     {Refused, "open a new session"},
 	PeerSeed:      {Tamper, "stop the channel, keep the evidence: the other party lies"},

@@ -21,3 +21,9 @@ func Default() (*code.Model, error) { return code.Parse(dlibResNet) }
 
 // DefaultPolicy is standard: one slot of dlib-resnet-v1 at FMR 1e-3.
 func DefaultPolicy() (*code.Policy, error) { return code.ParsePolicy(standard) }
+
+// DefaultFile is Default's file: its exact bytes name the model.
+func DefaultFile() []byte { return append([]byte(nil), dlibResNet...) }
+
+// DefaultPolicyFile is DefaultPolicy's file.
+func DefaultPolicyFile() []byte { return append([]byte(nil), standard...) }

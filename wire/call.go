@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 
+	"golang.org/x/crypto/cryptobyte"
+
 	"nod/crypto/canon"
 	"nod/crypto/seal"
 	"nod/fault"
@@ -14,8 +16,8 @@ import (
 type Method string
 
 // Caller carries a call to a role and brings the answer back: encoded messages
-// only. An in-process Handler is one, a network client is another. The answer is the
-// reader's to overwrite.
+// only. An in-process Handler is one, a network client is another. The request is the
+// Caller's, which may overwrite it; the answer is its reader's.
 type Caller interface {
 	Call(ctx context.Context, method Method, request []byte) (answer []byte, err error)
 }
@@ -197,6 +199,21 @@ func handler(report Report, methods map[Method]func(context.Context, []byte) ([]
 		}
 		return Marshal(&reply{code: string(fault.CodeOf(err))})
 	}
+}
+
+// Refuse is an answer that says only why there is none. It is for transports, which
+// refuse calls before any role sees them.
+func Refuse(err error) []byte { return Marshal(&reply{code: string(fault.CodeOf(err))}) }
+
+// CodeOf is the code of the fault that an answer carries, or "" where it carries a
+// message. It reads no further.
+func CodeOf(answer []byte) fault.Code {
+	var code string
+	c := coder{in: cryptobyte.String(answer)}
+	if c.text(&code, 64); c.err != nil {
+		return fault.BadEncoding
+	}
+	return fault.Code(code)
 }
 
 func dispatch(ctx context.Context, methods map[Method]func(context.Context, []byte) ([]byte, error), method Method, request []byte) ([]byte, error) {

@@ -18,6 +18,14 @@ const (
 	CustodianSacrifice   Method = "custodian/Sacrifice"
 )
 
+// CustodianMethods lists them.
+func CustodianMethods() []Method {
+	return []Method{
+		CustodianKeysMethod, CustodianOpen, CustodianStart, CustodianClose, CustodianEnrol, CustodianStored, CustodianRenew,
+		CustodianOrder, CustodianOpenChannel, CustodianToss, CustodianReveal, CustodianSacrifice,
+	}
+}
+
 // ServeCustodian serves any Custodian.
 func ServeCustodian(c Custodian, report Report) Handler {
 	return handler(report, map[Method]func(context.Context, []byte) ([]byte, error){

@@ -58,6 +58,8 @@ var messages = []func() Message{
 
 	func() Message { return new(BatchRequest) },
 	func() Message { return new(BatchAnswer) },
+
+	func() Message { return new(Hello) },
 }
 
 func nameOf(m Message) string { return reflect.TypeOf(m).Elem().Name() }

@@ -20,6 +20,7 @@ import (
 	"io"
 	"math"
 	"sync"
+	"time"
 
 	"nod/audit"
 	"nod/crypto/canon"
@@ -41,6 +42,7 @@ type Log struct {
 	next     *batch       // leaves that wait for the disk, or nil
 	durable  Summary
 	places   []Summary // of every stride-th durable leaf
+	newest   time.Time // the latest time of the leaves that were there when it was opened
 	failure  error     // why nothing is appended any more
 	closed   bool
 	underway sync.WaitGroup // batches; Add only with mu held and closed false
@@ -76,9 +78,12 @@ func Open(path string) (*Log, error) {
 
 func newLog(d disk) (*Log, error) {
 	l := &Log{disk: d}
-	found, err := walk(io.NewSectionReader(d, 0, math.MaxInt64), Summary{}, func(before Summary, _ audit.Leaf) bool {
+	found, err := walk(io.NewSectionReader(d, 0, math.MaxInt64), Summary{}, func(before Summary, leaf audit.Leaf) bool {
 		if before.Count%stride == 0 {
 			l.places = append(l.places, before)
+		}
+		if leaf.Time.After(l.newest) {
+			l.newest = leaf.Time
 		}
 		return true
 	})
@@ -99,6 +104,10 @@ func newLog(d disk) (*Log, error) {
 	l.serial, l.head, l.durable = found.Count, found.Head, found
 	return l, nil
 }
+
+// Newest is the latest time of any leaf that was in the file when it was opened; zero
+// for none. A clock that is behind it is wrong, or was.
+func (l *Log) Newest() time.Time { return l.newest }
 
 // Append implements audit.Log. After fault.Cancelled the leaf is or will be in
 // the log, unless ctx had ended before.

@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) devCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "dev",
 		Short: "Run all roles in one process and take commands from a prompt",
 		Long: `Starts matcher, custodian and dealer in this process, with their data in one folder,
@@ -25,6 +25,8 @@ The deployment ends with the input (Ctrl-D), or with "exit".`,
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.dev(c.Context()) },
 	}
+	c.AddCommand(a.keysCommand(), a.upCommand())
+	return c
 }
 
 func (a *app) dev(ctx context.Context) error {

@@ -40,7 +40,7 @@ func (a *app) enrol(ctx context.Context, reference string, paths []string) error
 		return err
 	}
 	defer features.Wipe()
-	d, err := a.create(ctx)
+	d, err := a.outside(ctx, true)
 	if err != nil {
 		return err
 	}

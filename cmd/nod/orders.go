@@ -31,7 +31,7 @@ func (a *app) erase(ctx context.Context, reference string) error {
 	if err != nil {
 		return err
 	}
-	d, err := a.open(ctx)
+	d, err := a.outside(ctx, false)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nod/config"
 	"nod/crypto/code"
 	"nod/dev"
 	"nod/face"
@@ -26,6 +27,7 @@ type app struct {
 	cache  string
 	model  string // file, or "" for the one that Nod comes with
 	policy string
+	client string // configuration against a running matcher, or "" for the embedded deployment
 	json   bool
 	loud   bool
 	in     io.Reader
@@ -33,6 +35,7 @@ type app struct {
 	err    io.Writer
 
 	deployment *dev.Deployment // opened once
+	connection *dev.Connection // likewise
 	network    face.Network    // loaded once
 }
 
@@ -103,6 +106,7 @@ Exit codes: 0 match (or done), 1 no match, 2 could not compare, 3 refused or fai
 	flags.StringVar(&a.cache, "cache", a.cache, "folder of the face networks and the demo's photos (make setup fills it)")
 	flags.StringVar(&a.model, "model", a.model, "model file of nod calibrate; by default the one that Nod comes with")
 	flags.StringVar(&a.policy, "policy", a.policy, "policy file that names the model; goes with --model")
+	flags.StringVar(&a.client, "client", a.client, "configuration file against a running matcher (nod dev keys makes one), instead of --data")
 	flags.BoolVar(&a.json, "json", a.json, "print JSON, for programs")
 	flags.BoolVar(&a.loud, "log", a.loud, "print the roles' logs to standard error")
 	root.AddCommand(a.demoCommand(), a.devCommand(), a.enrolCommand(), a.verifyCommand(),
@@ -208,8 +212,40 @@ func (a *app) load() (face.Network, error) {
 	return n, nil
 }
 
-// stop ends the embedded deployment.
+// outside gives the parties outside: of the running matcher that --client names, or of
+// the embedded deployment, which is made if it is not there and may be.
+func (a *app) outside(ctx context.Context, make bool) (*dev.Outside, error) {
+	if a.client != "" {
+		if a.connection == nil {
+			conf, err := config.LoadClient(a.client)
+			if err != nil {
+				return nil, err
+			}
+			if a.connection, err = dev.Connect(ctx, conf); err != nil {
+				return nil, err
+			}
+		}
+		return &a.connection.Outside, nil
+	}
+	start := a.open
+	if make {
+		start = a.create
+	}
+	d, err := start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &d.Outside, nil
+}
+
+// stop ends the embedded deployment, and the connection to a running one.
 func (a *app) stop() {
+	if a.connection != nil {
+		if err := a.connection.Close(); err != nil {
+			_, _ = fmt.Fprintf(a.err, "nod: while stopping: %v\n", err)
+		}
+		a.connection = nil
+	}
 	if a.deployment == nil {
 		return
 	}

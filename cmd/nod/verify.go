@@ -43,7 +43,7 @@ func (a *app) verify(ctx context.Context, reference string, paths []string) erro
 		return err
 	}
 	defer features.Wipe()
-	d, err := a.open(ctx)
+	d, err := a.outside(ctx, false)
 	if err != nil {
 		return err
 	}

@@ -20,3 +20,6 @@ func (b *Bundle) VerifyIdentity(role Role, version uint32, message, signature []
 	}
 	return nil
 }
+
+// Identities lists the versions of a role's identity key, oldest first.
+func (b *Bundle) Identities(role Role) []Identity { return slices.Clone(b.identities[role]) }

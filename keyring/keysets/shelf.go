@@ -10,8 +10,8 @@ import (
 	"regexp"
 	"sync"
 
+	"nod/disk"
 	"nod/fault"
-	"nod/keyring/internal/disk"
 )
 
 // Shelf keeps wrapped keysets by name. It is not trusted with their contents; it

@@ -10,9 +10,9 @@ import (
 	"regexp"
 	"strings"
 
+	"nod/disk"
 	"nod/fault"
 	"nod/keyring"
-	"nod/keyring/internal/disk"
 )
 
 // The file is JSON, exactly as encode writes it:

@@ -15,9 +15,9 @@ import (
 	"path/filepath"
 	"sync"
 
+	"nod/disk"
 	"nod/fault"
 	"nod/keyring"
-	"nod/keyring/internal/disk"
 )
 
 // Warning is what Open logs.

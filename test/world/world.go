@@ -6,12 +6,10 @@ import (
 	"context"
 	"crypto/rand"
 	mrand "math/rand/v2"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"nod/client"
 	"nod/crypto/code"
 	"nod/crypto/code/codetest"
 	"nod/crypto/compare/cut"
@@ -23,12 +21,8 @@ import (
 // World is a deployment. It closes itself when its test ends.
 type World struct {
 	*dev.Deployment
-	T     testing.TB
-	Rand  *mrand.Rand
-	Model *code.Model // of the only slot
-	Clock *Clock
-
-	people []code.Code // that were made up
+	People // of the only slot's model
+	Clock  *Clock
 }
 
 // Shape is the model of a World that does not ask for another.
@@ -42,7 +36,7 @@ func Shape() codetest.Shape {
 func New(t testing.TB, shape codetest.Shape, change func(*dev.Options)) *World {
 	t.Helper()
 	rng := mrand.New(mrand.NewPCG(1, uint64(len(t.Name()))))
-	w := &World{T: t, Rand: rng, Model: codetest.Model(rng, shape), Clock: NewClock()}
+	w := &World{People: People{T: t, Rand: rng, Model: codetest.Model(rng, shape)}, Clock: NewClock()}
 	options := dev.Options{
 		Folder: t.TempDir(), Models: []*code.Model{w.Model}, Policy: codetest.Policy(code.FMR1e3, w.Model),
 		Params: cut.Params{Batch: 96, Sacrifice: 32}, Now: w.Clock.Now,
@@ -54,7 +48,7 @@ func New(t testing.TB, shape codetest.Shape, change func(*dev.Options)) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Deployment = d
+	w.Deployment, w.Bound = d, d.Plan.Steps[0].T
 	t.Cleanup(func() {
 		if err := w.Close(); err != nil {
 			t.Error(err)
@@ -78,69 +72,6 @@ func (c *Clock) Now() time.Time { return time.UnixMilli(c.ms.Load()).UTC() }
 
 // Advance moves the clock on.
 func (c *Clock) Advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
-
-// Person is a synthetic face with a name.
-type Person struct {
-	Name orders.Citizen
-	Face []float32
-}
-
-// Person makes somebody up, whose face the model finds plausible and tells from
-// everybody made up before: synthetic strangers look alike more often than a model's
-// bounds say.
-func (w *World) Person(reference string) Person {
-	w.T.Helper()
-	p := Person{Name: w.Citizen(reference)}
-	for {
-		p.Face = codetest.Features(w.Rand, w.Model.Dimension())
-		if x := w.Code(p); w.plausible(x) && !slices.ContainsFunc(w.people, func(y code.Code) bool { return w.alike(x, y) }) {
-			w.people = append(w.people, x)
-			return p
-		}
-	}
-}
-
-func (w *World) plausible(x code.Code) bool {
-	check, bound, asked := w.Model.Plausibility()
-	return !asked || check.Distance(x) < bound
-}
-
-// alike reports whether two codes match, or nearly do.
-func (w *World) alike(x, y code.Code) bool {
-	u := x.Clone()
-	u.Xor(y)
-	return w.Model.Match().Distance(u) < w.Plan.Steps[0].T*11/10
-}
-
-// Citizen is a citizen's reference.
-func (w *World) Citizen(reference string) orders.Citizen {
-	w.T.Helper()
-	c, err := orders.NewCitizen(reference)
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	return c
-}
-
-// Photo is a person's features as another photo gives them.
-func (w *World) Photo(p Person) client.Features {
-	return client.Features{w.Model.Network(): {codetest.Near(w.Rand, p.Face, 0.1)}}
-}
-
-// Portrait is the one photo that gives Code.
-func (w *World) Portrait(p Person) client.Features {
-	return client.Features{w.Model.Network(): {append([]float32(nil), p.Face...)}}
-}
-
-// Code is the code of a person's portrait.
-func (w *World) Code(p Person) code.Code {
-	w.T.Helper()
-	c, err := w.Model.Encode(p.Face)
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	return c
-}
 
 // Enrol enrols a person, by the portrait, in slot 0.
 func (w *World) Enrol(p Person) {

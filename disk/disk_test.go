@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"nod/fault"
@@ -68,8 +69,47 @@ func TestReadPrivateRefuses(t *testing.T) {
 			t.Errorf("mode %04o: %v", mode, err)
 		}
 	}
-	if _, err := ReadPrivate(folder, 100); !fault.Is(err, fault.BadEncoding) {
-		t.Errorf("a folder: %v", err)
+}
+
+func TestReadPinnedRefuses(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "trust")
+	if err := os.WriteFile(path, bytes.Repeat([]byte("x"), 11), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadPinned(path, 10); !fault.Is(err, fault.Oversize) {
+		t.Errorf("11 bytes of 10: %v", err)
+	}
+	for mode, refused := range map[os.FileMode]bool{
+		0o600: false, 0o644: false, 0o444: false, 0o755: false,
+		0o602: true, 0o620: true, 0o664: true, 0o646: true, 0o666: true,
+	} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		data, err := ReadPinned(path, 11)
+		if refused != fault.Is(err, fault.Exposed) || !refused && len(data) != 11 {
+			t.Errorf("mode %04o: %d bytes, %v", mode, len(data), err)
+		}
+	}
+	if _, err := ReadPinned(filepath.Join(folder, "none"), 10); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+// A named pipe without a writer must not hold up a start.
+func TestReadsRefuseWhatIsNoFile(t *testing.T) {
+	folder := t.TempDir()
+	pipe := filepath.Join(folder, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{folder, pipe, os.DevNull} {
+		for name, read := range map[string]func(string, int64) ([]byte, error){"private": ReadPrivate, "pinned": ReadPinned} {
+			if _, err := read(path, 100); !fault.Is(err, fault.BadEncoding) {
+				t.Errorf("%s, %s: %v", path, name, err)
+			}
+		}
 	}
 }
 

@@ -1,5 +1,7 @@
-// Package disk writes small files of secrets: whole or not at all, readable by
-// their owner only, and by one process at a time.
+// Package disk reads and writes small files that matter. Files of secrets are
+// written whole or not at all, readable by their owner only, and by one process at a
+// time. Files that say who is trusted may be read by anybody, and are refused if
+// anybody but their owner may write to them.
 package disk
 
 import (
@@ -21,10 +23,28 @@ func Private(info os.FileInfo) error {
 	return nil
 }
 
+// Pinned holds that nobody but its owner may write to a file: fault.Exposed if
+// others may.
+func Pinned(info os.FileInfo) error {
+	if info.Mode().Perm()&0o022 != 0 {
+		return fault.New(fault.Exposed, "%s has mode %04o, so others may write to it", info.Name(), info.Mode().Perm())
+	}
+	return nil
+}
+
 // ReadPrivate reads a file of at most limit bytes that is the owner's only. The
 // error wraps fs.ErrNotExist if there is no such file.
-func ReadPrivate(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+func ReadPrivate(path string, limit int64) ([]byte, error) { return read(path, limit, Private) }
+
+// ReadPinned reads a file of at most limit bytes that only its owner may write to.
+// The error wraps fs.ErrNotExist if there is no such file.
+func ReadPinned(path string, limit int64) ([]byte, error) { return read(path, limit, Pinned) }
+
+// read checks the file that it has open, so that nobody can put another in its
+// place in between.
+func read(path string, limit int64, check func(os.FileInfo) error) ([]byte, error) {
+	// Opening a named pipe would wait for a writer; O_NONBLOCK changes nothing else.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +56,7 @@ func ReadPrivate(path string, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fault.New(fault.BadEncoding, "%s is not a file", info.Name())
 	}
-	if err := Private(info); err != nil {
+	if err := check(info); err != nil {
 		return nil, err
 	}
 	if info.Size() > limit {
