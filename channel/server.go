@@ -53,7 +53,8 @@ type Server struct {
 	mu       sync.Mutex
 	cond     *sync.Cond // there may be something to expand, or nothing more
 	channels map[canon.ChannelID]*served
-	ended    error // set once: nothing is served any more
+	stopped  map[wire.Instance]canon.ChannelID // instances that lied, each with the channel it lied on
+	ended    error                             // set once: nothing is served any more
 	stats    Stats
 }
 
@@ -65,7 +66,6 @@ type served struct {
 	batches []*dealt          // finished, oldest first
 	ready   map[uint64]*Lease // expanded ahead, by index
 	used    time.Time         // last call
-	stopped bool              // for good; it holds nothing any more
 }
 
 // dealt is a batch that passed cut and choose. A half that was sacrificed, expanded or
@@ -83,7 +83,10 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	if err := cfg.defaults(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, checks: map[canon.CheckID]*code.Check{}, channels: map[canon.ChannelID]*served{}}
+	s := &Server{
+		cfg: cfg, checks: map[canon.CheckID]*code.Check{}, channels: map[canon.ChannelID]*served{},
+		stopped: map[wire.Instance]canon.ChannelID{},
+	}
 	s.side = side{&s.cfg.Config, compare.Custodian}
 	for _, check := range s.Checks {
 		s.checks[check.ID] = check
@@ -156,12 +159,11 @@ func (s *Server) room(instance wire.Instance, check canon.CheckID) error {
 	if s.ended != nil {
 		return s.ended
 	}
-	for id, ch := range s.channels {
-		switch {
-		case ch.names.matcher != instance:
-		case ch.stopped:
-			return fault.New(fault.ChannelStopped, "an alarm stopped channel %v of this instance", id)
-		case ch.names.check == check:
+	if id, ok := s.stopped[instance]; ok {
+		return fault.New(fault.ChannelStopped, "an alarm stopped channel %v of this instance", id)
+	}
+	for _, ch := range s.channels {
+		if ch.names.matcher == instance && ch.names.check == check {
 			s.drop(ch)
 		}
 	}
@@ -204,12 +206,12 @@ func (s *Server) find(ctx context.Context, id canon.ChannelID) (*served, error) 
 	switch {
 	case s.ended != nil:
 		return nil, s.ended
+	case s.stopped[instance] == id && id != canon.ChannelID{}:
+		return nil, fault.New(fault.ChannelStopped, "channel %v", id)
 	case ch == nil:
 		return nil, fault.New(fault.UnknownChannel, "channel %v", id)
 	case ch.names.matcher != instance:
 		return nil, fault.New(fault.NotAllowed, "channel %v belongs to another matcher instance", id)
-	case ch.stopped:
-		return nil, fault.New(fault.ChannelStopped, "channel %v", id)
 	}
 	ch.used = s.Clock()
 	return ch, nil
@@ -271,9 +273,7 @@ func (s *Server) Stats() Stats {
 	defer s.mu.Unlock()
 	out := s.stats
 	for _, ch := range s.channels {
-		if !ch.stopped {
-			out.Channels++
-		}
+		out.Channels++
 		for _, b := range ch.batches {
 			out.Stock += b.left
 		}
@@ -309,7 +309,8 @@ func (s *Server) halt(err error) {
 }
 
 // failed turns an accusation into an alarm. A cheating dealer stops everything, a
-// lying matcher its channel, and its instance from opening another.
+// lying matcher its channel, and its instance from opening another as long as this
+// process runs.
 func (s *Server) failed(ctx context.Context, ch *served, err error) error {
 	var a *accusation
 	if !errors.As(err, &a) {
@@ -324,7 +325,7 @@ func (s *Server) failed(ctx context.Context, ch *served, err error) error {
 	} else {
 		s.mu.Lock()
 		s.drop(ch)
-		ch.stopped, s.channels[ch.ID] = true, ch
+		s.stopped[ch.names.matcher] = ch.ID
 		s.mu.Unlock()
 	}
 	s.raise(ctx, a)
