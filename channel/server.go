@@ -185,7 +185,7 @@ const quiet = time.Minute
 func (s *Server) evict() bool {
 	var oldest *served
 	for _, ch := range s.channels {
-		if !ch.stopped && (oldest == nil || ch.used.Before(oldest.used)) {
+		if oldest == nil || ch.used.Before(oldest.used) {
 			oldest = ch
 		}
 	}
