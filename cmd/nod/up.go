@@ -113,19 +113,13 @@ func give(l *dev.Layout, users []string) error {
 		if err != nil {
 			return fault.New(fault.NotFound, "%w (as root: useradd --system %s)", err, users[i])
 		}
-		uid, err1 := strconv.Atoi(u.Uid)
-		gid, err2 := strconv.Atoi(u.Gid)
+		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
 		if err1 != nil || err2 != nil {
 			return fault.New(fault.NotFound, "user %s has no numbers", users[i])
 		}
-		err = filepath.WalkDir(l.Role(role), func(path string, _ os.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			return os.Lchown(path, uid, gid)
-		})
-		if err != nil {
-			return fault.New(fault.StoreUnavailable, "giving %s to %s: %w", l.Role(role), users[i], err)
+		if err := l.Give(role, uint32(uid), uint32(gid)); err != nil {
+			return err
 		}
 	}
 	return nil
