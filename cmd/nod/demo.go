@@ -14,7 +14,6 @@ import (
 	"nod/crypto/code"
 	"nod/dev"
 	"nod/fault"
-	"nod/orders"
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -163,7 +162,11 @@ func (a *app) demoHeld(ctx context.Context, results []map[string]any) error {
 	if err != nil {
 		return err
 	}
-	before, truth, err := a.opened(ctx, who)
+	before, err := a.deployment.Halves(ctx, who)
+	if err != nil {
+		return err
+	}
+	truth, err := a.demoCode(ctx)
 	if err != nil {
 		return err
 	}
@@ -172,11 +175,10 @@ func (a *app) demoHeld(ctx context.Context, results []map[string]any) error {
 	if err := a.demoEnrol(ctx, &a.deployment.Outside, first, "obama.jpg"); err != nil {
 		return err
 	}
-	after, again, err := a.opened(ctx, who)
+	after, err := a.deployment.Halves(ctx, who)
 	if err != nil {
 		return err
 	}
-	defer again.Wipe()
 
 	f, b := before.Matcher.Masked, before.Pad
 	if a.json {
@@ -199,20 +201,18 @@ func (a *app) demoHeld(ctx context.Context, results []map[string]any) error {
 	return nil
 }
 
-// opened gives what both servers hold, and the code that only both together make.
-func (a *app) opened(ctx context.Context, who orders.Citizen) (*dev.Halves, code.Code, error) {
-	h, err := a.deployment.Halves(ctx, who)
+// demoCode is the code of the first citizen's photo, worked out from the photo.
+func (a *app) demoCode(ctx context.Context) (code.Code, error) {
+	model, _, err := a.rules()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return h, joined(h), nil
-}
-
-// joined is the face's code, which only both halves together make.
-func joined(h *dev.Halves) code.Code {
-	x := h.Matcher.Masked.Clone()
-	x.Xor(h.Pad)
-	return x
+	features, err := a.capture(ctx, []string{a.photo("obama.jpg")})
+	if err != nil {
+		return nil, err
+	}
+	defer features.Wipe()
+	return model.Encode(features[model.Network()]...)
 }
 
 // agree is the share of equal bits.

@@ -163,7 +163,10 @@ func (a *app) demoTable(ctx context.Context, l *dev.Layout, seen map[seal.Role]*
 	if err != nil {
 		return err
 	}
-	truth := joined(h)
+	truth, err := a.demoCode(ctx)
+	if err != nil {
+		return err
+	}
 	defer truth.Wipe()
 	if _, err := os.Stat(filepath.Join(l.Role(seal.Dealer), "data", "store")); err == nil {
 		return fault.New(fault.Unexpected, "the dealer has a store")
@@ -179,7 +182,7 @@ func (a *app) demoTable(ctx context.Context, l *dev.Layout, seen map[seal.Role]*
 		return nil
 	}
 	holds := map[seal.Role]string{
-		seal.Matcher:   fmt.Sprintf("%d bytes, masked: %s of the bits are the face's", len(f.Bytes()), percent(agree(f, truth))),
+		seal.Matcher:   fmt.Sprintf("%d bytes, the code masked: agrees with the face's in %s of its bits", len(f.Bytes()), percent(agree(f, truth))),
 		seal.Custodian: fmt.Sprintf("a salt of %d bytes: nothing of a face", len(h.Custodian.Salt)),
 		seal.Dealer:    "nothing: it has no store",
 	}
@@ -192,8 +195,8 @@ func (a *app) demoTable(ctx context.Context, l *dev.Layout, seen map[seal.Role]*
 		s := seen[role]
 		line(dev.Program(role), s.User, s.counts(true), s.counts(false), holds[role])
 	}
-	a.say("\n(50 %% of bits equal is what two unrelated codes have. Opened offline, with the keys of both folders,")
-	a.say("masked code xor pad is the face's code: %s. That is why no one may have both.)", percent(agreeXor(f, h.Pad, truth)))
+	a.say("\n50 %% of bits equal is what two unrelated codes have. With both folders in one hand, and the processes")
+	a.say("stopped, masked code xor pad is the code of the photo: %s. That is why nobody may have both.", percent(agreeXor(f, h.Pad, truth)))
 	if os.Getuid() != 0 {
 		a.say("\nAll three ran as one user here, so the system kept nothing from any of them: run it as root\nto see three users kept apart.")
 	}
