@@ -18,6 +18,7 @@ import (
 
 func (a *app) demoCommand() *cobra.Command {
 	var processes bool
+	var programs string
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Enrol two people, verify photos of them, and show who holds what",
@@ -35,12 +36,13 @@ could, and what each holds of a citizen.`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if processes {
-				return a.demoProcesses(c.Context())
+				return a.demoProcesses(c.Context(), programs)
 			}
 			return a.demo(c.Context())
 		},
 	}
 	c.Flags().BoolVar(&processes, "processes", false, "three processes, as root under three system users")
+	c.Flags().StringVar(&programs, "programs", "", "folder of the three programs; by default that of nod itself")
 	return c
 }
 

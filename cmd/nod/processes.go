@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"time"
@@ -27,8 +26,11 @@ func systemUsers() []string {
 }
 
 // demoProcesses is the demo over three processes.
-func (a *app) demoProcesses(ctx context.Context) (err error) {
-	l, programs, err := a.demoLayout(ctx)
+func (a *app) demoProcesses(ctx context.Context, programs string) (err error) {
+	if programs, err = programsIn(programs); err != nil {
+		return err
+	}
+	l, programs, err := a.demoLayout(ctx, programs)
 	if l != nil {
 		defer os.RemoveAll(filepath.Dir(l.Folder)) //nolint:errcheck // temporary
 	}
@@ -79,22 +81,15 @@ func (a *app) demoProcesses(ctx context.Context) (err error) {
 
 // demoLayout lays a deployment out in a temporary folder that other users may enter, and
 // puts the programs beside it. As root each role's folder is its user's.
-func (a *app) demoLayout(ctx context.Context) (l *dev.Layout, programs string, err error) {
-	var users []string
+func (a *app) demoLayout(ctx context.Context, from string) (l *dev.Layout, programs string, err error) {
+	var owners []owner
 	if os.Getuid() == 0 {
-		users = systemUsers()
-		for _, name := range users {
-			if _, err := user.Lookup(name); err != nil {
-				return nil, "", fault.New(fault.NotFound, "%w (run scripts/setup-users, or make demo-processes)", err)
-			}
+		if owners, err = ownersOf(systemUsers()); err != nil {
+			return nil, "", fault.Within(err, "run scripts/setup-users, or make demo-processes")
 		}
 	}
 	if _, err := a.load(); err != nil {
 		return nil, "", err
-	}
-	own, err := os.Executable()
-	if err != nil {
-		return nil, "", fault.New(fault.NotFound, "the folder of the programs: %w", err)
 	}
 	folder, err := os.MkdirTemp("", "nod-demo-")
 	if err != nil {
@@ -105,7 +100,7 @@ func (a *app) demoLayout(ctx context.Context) (l *dev.Layout, programs string, e
 		return l, "", fault.New(fault.StoreUnavailable, "%w", err)
 	}
 	programs = filepath.Join(folder, "bin")
-	if err := copyPrograms(filepath.Dir(own), programs); err != nil {
+	if err := copyPrograms(from, programs); err != nil {
 		return l, "", err
 	}
 	if l.Ports, err = dev.FreePorts(); err != nil {
@@ -118,7 +113,7 @@ func (a *app) demoLayout(ctx context.Context) (l *dev.Layout, programs string, e
 	if err := l.Write(ctx, model, policy); err != nil {
 		return l, "", err
 	}
-	return l, programs, give(l, users)
+	return l, programs, give(l, owners)
 }
 
 // copyPrograms puts the three programs where every user may run them.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +52,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 func (a *app) run(ctx context.Context, args []string) int {
 	defer a.close()
 	root := a.root()
+	a.json = slices.Contains(args, "--json") // also for a line that cannot be read
 	root.SetArgs(args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
