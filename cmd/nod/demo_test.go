@@ -93,7 +93,7 @@ func TestDemoOfProcesses(t *testing.T) {
 	if _, err := user.Lookup("nod-matcher"); root && err != nil {
 		t.Skipf("%v (scripts/setup-users makes the system users)", err)
 	}
-	built := programs(t)
+	built, none := programs(t), t.TempDir()
 	temporary := openTemp(t)
 	got := real(t, "demo", "--processes", "--json", "--programs", built).wants(exitMatch).
 		object("verifications", "matcher", "custodian", "dealer", "processes")
@@ -116,7 +116,7 @@ func TestDemoOfProcesses(t *testing.T) {
 			t.Errorf("the %s ran as %v", role, s["user"])
 		}
 	}
-	real(t, "demo", "--processes", "--programs", t.TempDir()).refused(fault.NotFound, "make build makes it")
+	real(t, "demo", "--processes", "--programs", none).refused(fault.NotFound, "make build makes it")
 	empty(t, temporary)
 }
 
