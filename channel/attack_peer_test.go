@@ -196,6 +196,7 @@ func TestReplayedOpening(t *testing.T) {
 // loaded twice.
 func TestIndexReuseIsRefused(t *testing.T) {
 	w := newWorld(t)
+	w.server.Ready = 4
 	s := w.startServer(t)
 	p := w.player(t, s)
 	p.whole(0)
@@ -232,11 +233,11 @@ func TestIndexReuseIsRefused(t *testing.T) {
 		t.Errorf("an index can be used twice: %v", err)
 	}
 	s.mu.Lock()
-	half := s.channels[p.c.ID].batches[0].halves[p.index(1)]
+	half := s.channels[p.c.ID].batches[0].halves[p.index(20)] // not expanded yet
 	s.mu.Unlock()
 	got, err := attack(func() (*compare.Ready, error) {
 		ready := compare.NewReady(p.c.Channel, compare.Custodian)
-		return ready, ready.Load(p.index(1), &half)
+		return ready, ready.Load(p.index(20), &half)
 	})
 	if err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
 		t.Errorf("twin: the attacker must win: got %v, %v", got, err)

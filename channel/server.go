@@ -24,6 +24,7 @@ type ServerConfig struct {
 	Channels int           // open at a time, over all matcher instances. 0: 16
 	Batches  int           // kept a channel, the oldest being dropped for a new one. 0: 4
 	Idle     time.Duration // a channel unused for so long is dropped. 0: 1 hour
+	Ready    int           // kept expanded a channel, of those that come next. 0: 64
 }
 
 func (c *ServerConfig) defaults() error {
@@ -33,8 +34,9 @@ func (c *ServerConfig) defaults() error {
 	c.Channels = or(c.Channels, 16)
 	c.Batches = or(c.Batches, 4)
 	c.Idle = or(c.Idle, time.Hour)
-	if c.Channels < 1 || c.Batches < 1 || c.Idle < 0 {
-		return fault.New(fault.OutOfRange, "%d channels of %d batches, dropped after %v", c.Channels, c.Batches, c.Idle)
+	c.Ready = or(c.Ready, 64)
+	if c.Channels < 1 || c.Batches < 1 || c.Idle < 0 || c.Ready < 1 {
+		return fault.New(fault.OutOfRange, "%d channels of %d batches, %d ready, dropped after %v", c.Channels, c.Batches, c.Ready, c.Idle)
 	}
 	return nil
 }
@@ -49,6 +51,7 @@ type Server struct {
 	loops  sync.WaitGroup
 
 	mu       sync.Mutex
+	cond     *sync.Cond // there may be something to expand, or nothing more
 	channels map[canon.ChannelID]*served
 	ended    error // set once: nothing is served any more
 	stats    Stats
@@ -57,19 +60,21 @@ type Server struct {
 // served is one open channel. All of it is guarded by Server.mu.
 type served struct {
 	*conduit
-	next    uint64    // batches below were tossed for, whatever came of them
-	current *toss     // the batch between toss and sacrifice, or nil
-	batches []*dealt  // finished, oldest first
-	used    time.Time // last call
-	stopped bool      // for good; it holds nothing any more
+	next    uint64            // batches below were tossed for, whatever came of them
+	current *toss             // the batch between toss and sacrifice, or nil
+	batches []*dealt          // finished, oldest first
+	ready   map[uint64]*Lease // expanded ahead, by index
+	used    time.Time         // last call
+	stopped bool              // for good; it holds nothing any more
 }
 
-// dealt is a batch that passed cut and choose. A half that was sacrificed or handed
-// out has left its place.
+// dealt is a batch that passed cut and choose. A half that was sacrificed, expanded or
+// handed out has left its place.
 type dealt struct {
 	number uint64
 	halves []compare.Half
-	left   int
+	order  []int // places to expand ahead, in the order of the coin
+	left   int   // not handed out yet
 	born   time.Time
 }
 
@@ -84,8 +89,9 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		s.checks[check.ID] = check
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
+	s.cancel, s.cond = cancel, sync.NewCond(&s.mu)
 	s.loops.Go(func() { s.sweeps(ctx) })
+	s.loops.Go(s.expandAhead)
 	s.loops.Go(func() { s.sweepRows(ctx) })
 	return s, nil
 }
@@ -133,7 +139,7 @@ func (s *Server) OpenChannel(ctx context.Context, m *wire.ChannelOpen) (*wire.Ch
 	if err := s.room(instance, m.Check); err != nil {
 		return nil, err
 	}
-	s.channels[id] = &served{conduit: c, used: s.Clock()}
+	s.channels[id] = &served{conduit: c, used: s.Clock(), ready: map[uint64]*Lease{}}
 	return &wire.ChannelOpened{Instance: s.Instance, Nonce: n.nonce1}, nil
 }
 
@@ -192,47 +198,48 @@ func (s *Server) find(ctx context.Context, id canon.ChannelID) (*served, error) 
 // fault.NotAllowed for another instance's channel, fault.WrongCheck, and
 // fault.ChannelStopped.
 func (s *Server) Claim(ctx context.Context, id canon.ChannelID, index uint64, check canon.CheckID) (*Lease, error) {
-	ch, half, born, err := s.claim(ctx, id, index, check)
-	if err != nil {
-		return nil, err
-	}
-	// A few microseconds: not worth keeping expanded halves for every index that a
-	// matcher may name next.
-	l, err := ch.lease(index, &half, born)
-	if err != nil {
+	ch, l, err := s.claim(ctx, id, index, check)
+	if err != nil && ch != nil {
 		return nil, s.failed(ctx, ch, err)
 	}
-	return l, nil
+	return l, err
 }
 
-func (s *Server) claim(ctx context.Context, id canon.ChannelID, index uint64, check canon.CheckID) (*served, compare.Half, time.Time, error) {
+// claim also gives the channel if its half does not expand.
+func (s *Server) claim(ctx context.Context, id canon.ChannelID, index uint64, check canon.CheckID) (*served, *Lease, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	none := compare.Half{}
 	ch, err := s.find(ctx, id)
 	if err != nil {
-		return nil, none, time.Time{}, err
+		return nil, nil, err
 	}
 	if ch.names.check != check {
-		return nil, none, time.Time{}, fault.New(fault.WrongCheck, "channel %v is for check %v, not %v", id, ch.names.check, check)
+		return nil, nil, fault.New(fault.WrongCheck, "channel %v is for check %v, not %v", id, ch.names.check, check)
 	}
 	size := uint64(s.Params.Batch)
 	for i, b := range ch.batches {
 		if b.number != index/size || s.tooOld(b) {
 			continue
 		}
-		half := b.halves[index%size]
-		if half.Corrections == nil {
+		l := ch.ready[index]
+		if l == nil {
+			// A matcher that does not go by the coin's order, or faster than expandAhead.
+			if l, err = ch.expand(b, int(index%size)); err != nil {
+				return ch, nil, err
+			}
+		}
+		if l == nil {
 			break
 		}
-		b.halves[index%size] = none
+		delete(ch.ready, index)
+		s.cond.Signal()
 		s.stats.Used++
 		if b.left--; b.left == 0 {
 			ch.batches = append(ch.batches[:i], ch.batches[i+1:]...)
 		}
-		return ch, half, b.born, nil
+		return nil, l, nil
 	}
-	return nil, none, time.Time{}, fault.New(fault.IndexUsed, "correlation %d of channel %v", index, id)
+	return nil, nil, fault.New(fault.IndexUsed, "correlation %d of channel %v", index, id)
 }
 
 // Stats sums up all channels.
@@ -275,6 +282,7 @@ func (s *Server) halt(err error) {
 	for _, ch := range s.channels {
 		s.drop(ch)
 	}
+	s.cond.Broadcast()
 }
 
 // failed turns an accusation into an alarm. A cheating dealer stops everything, a
@@ -307,13 +315,20 @@ func (s *Server) drop(ch *served) {
 		ch.current = nil
 	}
 	for _, b := range ch.batches {
-		s.discard(b)
+		s.discard(ch, b)
 	}
 	ch.batches = nil
 	delete(s.channels, ch.ID)
 }
 
-func (s *Server) discard(b *dealt) {
+// discard wipes what is left of a batch.
+func (s *Server) discard(ch *served, b *dealt) {
+	for index, l := range ch.ready {
+		if index/uint64(s.Params.Batch) == b.number {
+			l.Done()
+			delete(ch.ready, index)
+		}
+	}
 	wipe(b.halves)
 	s.stats.Discarded += uint64(b.left)
 }
@@ -337,7 +352,7 @@ func (s *Server) sweep() {
 			ch.current = nil
 		}
 		for len(ch.batches) > 0 && s.tooOld(ch.batches[0]) {
-			s.discard(ch.batches[0])
+			s.discard(ch, ch.batches[0])
 			ch.batches = ch.batches[1:]
 		}
 	}

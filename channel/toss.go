@@ -93,11 +93,14 @@ func (s *Server) settle(ch *served, t *toss, next step, err *error) {
 // many.
 func (s *Server) activate(ch *served, t *toss) {
 	s.stats.finished(s.Params.Batch, s.Params.Sacrifice)
-	ch.batches = append(ch.batches, &dealt{number: t.number, halves: t.hand.halves, left: s.usable(), born: t.hand.born})
+	ch.batches = append(ch.batches, &dealt{
+		number: t.number, halves: t.hand.halves, order: t.order[s.Params.Sacrifice:], left: s.usable(), born: t.hand.born,
+	})
 	if len(ch.batches) > s.cfg.Batches {
-		s.discard(ch.batches[0])
+		s.discard(ch, ch.batches[0])
 		ch.batches = ch.batches[1:]
 	}
+	s.cond.Signal()
 }
 
 // Toss fetches this side's halves of the batch that the matcher names, and commits

@@ -80,6 +80,9 @@ type CustodianCorrelations struct {
 	// Idle is how long a channel may be unused before it is dropped. Default: 1h.
 	// Range: 1m to 24h.
 	Idle Duration `toml:"idle" default:"1h" range:"1m..24h"`
+	// Ready is how many correlations of each channel are kept expanded, about 13 KB each
+	// for a model of 1,024 bits. Default: 64. Range: 1 to 65536.
+	Ready int `toml:"ready" default:"64" range:"1..65536"`
 }
 
 func (c *CustodianCorrelations) check() error { return checkBatch(c.Batch, c.Sacrifice) }

@@ -92,7 +92,7 @@ func TestDefaultsAreTheOthersDefaults(t *testing.T) {
 	if want := (MatcherCorrelations{batch, sacrifice, day, minutes, 0, 0, 64, Duration(250 * time.Millisecond)}); m.Correlations != want {
 		t.Errorf("matcher's correlations %+v, want %+v", m.Correlations, want)
 	}
-	if want := (CustodianCorrelations{batch, sacrifice, day, minutes, 16, 4, Duration(time.Hour)}); c.Correlations != want {
+	if want := (CustodianCorrelations{batch, sacrifice, day, minutes, 16, 4, Duration(time.Hour), 64}); c.Correlations != want {
 		t.Errorf("custodian's correlations %+v, want %+v", c.Correlations, want)
 	}
 	if d.Correlations != (DealerCorrelations{MaxBatch: 4096, Concurrent: 2}) {

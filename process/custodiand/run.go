@@ -73,6 +73,6 @@ func allow() map[wire.Method][]string {
 func server(c *config.CustodianCorrelations) channel.ServerConfig {
 	return channel.ServerConfig{
 		Config:   rows.SizesOf(c.Batch, c.Sacrifice, c.MaxAge, c.Timeout),
-		Channels: c.Channels, Batches: c.Batches, Idle: c.Idle.Std(),
+		Channels: c.Channels, Batches: c.Batches, Idle: c.Idle.Std(), Ready: c.Ready,
 	}
 }
