@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"nod/admit"
@@ -148,12 +147,18 @@ func (l *Layout) Give(role seal.Role, uid, gid uint32) error {
 	return giveAll(l.Role(role), &syscall.Credential{Uid: uid, Gid: gid})
 }
 
+// giveAll never leaves the folder, whatever links a user puts in it meanwhile.
 func giveAll(folder string, owner *syscall.Credential) error {
-	err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return fault.New(fault.StoreUnavailable, "giving %s to its user: %w", folder, err)
+	}
+	defer func() { _ = root.Close() }()
+	err = fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+		return root.Lchown(path, int(owner.Uid), int(owner.Gid))
 	})
 	if err != nil {
 		return fault.New(fault.StoreUnavailable, "giving %s to its user: %w", folder, err)

@@ -49,7 +49,7 @@ func (l *Layout) Up(ctx context.Context, programs string, out io.Writer) (*Proce
 
 func (p *Processes) start(role seal.Role, programs string, out io.Writer) error {
 	program := filepath.Join(programs, Program(role))
-	c := exec.Command(program, "--config", p.layout.Config(role)) //nolint:gosec // the operator's own programs
+	c := exec.Command(program, "--config", p.layout.Config(role)) //nolint:gosec,noctx // the operator's own programs, which Stop has drain
 	c.Stdout, c.Stderr = out, out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is for this process: it drains them
 	owner, err := ownerOf(p.layout.Role(role))

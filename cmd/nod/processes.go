@@ -3,10 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"text/tabwriter"
 	"time"
 
 	"nod/config"
@@ -143,8 +144,8 @@ func (a *app) demoOutside(ctx context.Context, l *dev.Layout) (results []map[str
 	if err != nil {
 		return nil, nil, err
 	}
-	defer c.Close()
-	return a.demoJob(ctx, &c.Outside)
+	results, wrong, err = a.demoJob(ctx, &c.Outside)
+	return results, wrong, errors.Join(err, c.Close())
 }
 
 // demoTable shows who could open what, and what each role holds of the first citizen.
@@ -182,14 +183,13 @@ func (a *app) demoTable(ctx context.Context, l *dev.Layout, seen map[seal.Role]*
 		seal.Dealer:    "nothing: it has no store",
 	}
 	a.say("\nEvery file was opened as every user, while the processes ran:\n")
-	line := func(cells ...any) {
-		a.say("%s", strings.TrimRight(fmt.Sprintf("%-14s %-14s %-18s %-38s %s", cells...), " "))
-	}
-	line("process", "user", "could open", "was refused", "holds of "+first)
+	table := tabwriter.NewWriter(a.out, 0, 0, 3, ' ', 0)
+	_, _ = fmt.Fprintf(table, "process\tuser\tcould open\twas refused\tholds of %s\n", first)
 	for _, role := range seal.Roles() {
 		s := seen[role]
-		line(dev.Program(role), s.User, s.counts(true), s.counts(false), holds[role])
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", dev.Program(role), s.User, s.counts(true), s.counts(false), holds[role])
 	}
+	_ = table.Flush() // output remembers a failure
 	a.say("\n50 %% of bits equal is what two unrelated codes have. With both folders in one hand, and the processes")
 	a.say("stopped, masked code xor pad is the code of the photo: %s. That is why nobody may have both.", percent(agreeXor(f, h.Pad, truth)))
 	if os.Getuid() != 0 {

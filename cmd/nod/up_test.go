@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -151,6 +152,34 @@ func TestPadRenewalOfThreeProcesses(t *testing.T) {
 		b.up(l)
 		b.matches(o, true, people...)
 	})
+}
+
+// What root does to a role's keys leaves them the role's user's own.
+func TestRotatePadLeavesFilesWithTheirOwner(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root gives files to others")
+	}
+	b := newBench(t)
+	l, _ := b.keys()
+	const uid = 54321
+	if err := l.Give(seal.Custodian, uid, uid); err != nil {
+		t.Fatal(err)
+	}
+	b.nod("dev", "rotate-pad", "--in", l.Folder).wants(exitMatch, "version 2")
+	b.nod("dev", "rotate-pad", "--in", l.Folder, "--destroy").wants(exitMatch, "versions below 2")
+	files, err := filesIn(l.Role(seal.Custodian))
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, path := range files {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Uid != uid || stat.Gid != uid {
+			t.Errorf("%s is another user's", path)
+		}
+	}
 }
 
 // Erasures outlive servers that are killed in the middle.

@@ -17,6 +17,9 @@ func TestOperationsPage(t *testing.T) {
 	must(t, err)
 	page := string(data)
 	w := world.NewThree(t, world.Shape(), programs, t.Output(), nil)
+	citizen := w.Person("4711") // what was never called has no metric
+	_, err = w.Station.Enrol(t.Context(), citizen.Name, 0, w.Model, w.Portrait(citizen))
+	must(t, err)
 	served := map[string]bool{"nod_refused_calls_total": true} // counted once something was refused
 	kind := regexp.MustCompile(`(?m)^# TYPE (\w+) `)
 	for _, port := range w.Layout.Ports[3:] {
