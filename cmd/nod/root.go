@@ -102,11 +102,14 @@ dealer, helps them compare. Neither of the two ever sees a face, a template or a
 distance.
 
 This command runs all three in one process on embedded parts, with its data in one
-folder. That is for a first look: one operator then holds everything.
+folder. That is for a first look: one operator then holds everything. With --client it
+talks to a matcher that runs elsewhere (nod dev keys and nod dev up start three
+processes here).
 
 Start with:   nod demo
 Then:         nod enrol  4711 photo1.jpg photo2.jpg
               nod verify 4711 photo3.jpg
+Or:           nod dev keys --in deployment && nod dev up --in deployment
 
 Exit codes: 0 match (or done), 1 no match, 2 could not compare, 3 refused or failed.`,
 		SilenceUsage:  true,
