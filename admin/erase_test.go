@@ -15,6 +15,7 @@ import (
 	"nod/fault"
 	"nod/orders"
 	"nod/test/world"
+	"nod/wire"
 )
 
 func (s *stage) erasures() *admin.Erasures {
@@ -160,6 +161,39 @@ func TestErasuresGiveUpForNow(t *testing.T) {
 	}
 	s.front.before = nil
 	if done, err = e.Run(t.Context(), nil); err != nil || done.Erased != 6 || done.Left != 0 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	s.gone(people)
+}
+
+// repeats answers every order with the first one's receipt.
+type repeats struct {
+	wire.Matcher
+	first *wire.ReceiptAnswer
+}
+
+func (r *repeats) Order(ctx context.Context, m *wire.OrderRequest) (*wire.ReceiptAnswer, error) {
+	if r.first != nil {
+		return r.first, nil
+	}
+	answer, err := r.Matcher.Order(ctx, m)
+	r.first = answer
+	return answer, err
+}
+
+// A receipt for something else is none: the order is left.
+func TestErasureChecksReceipts(t *testing.T) {
+	s := newStage(t)
+	people := s.people(2)
+	e := s.erasures()
+	e.Matcher = &repeats{Matcher: s.Matcher}
+	done, err := e.Run(t.Context(), names(people))
+	if err != nil || done.Erased != 1 || done.Left != 1 || done.Failed[fault.WrongRequest] != 1 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	s.Expect(people[1], people[1], true)
+	e.Matcher = s.Matcher
+	if done, err = e.Run(t.Context(), nil); err != nil || done.Erased != 1 || done.Left != 0 {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	s.gone(people)
