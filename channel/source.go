@@ -24,6 +24,11 @@ type Custodian interface {
 type SourceConfig struct {
 	Config
 	Custodian Custodian
+	// Reaches is the custodian's process that calls reach now, as the transport found.
+	// If it is another than the one that a channel was opened with, the channel is lost:
+	// that is noticed before a correlation is handed out, and not by a comparison that
+	// fails. nil: not known.
+	Reaches func() wire.Instance
 
 	// Low and High bound the stock of each check, in correlations: batches are
 	// fetched when it is below Low, for as long as it stays within High. High is at
@@ -42,6 +47,9 @@ func (c *SourceConfig) defaults() error {
 	}
 	if c.Custodian == nil {
 		panic("channel: a source without a custodian")
+	}
+	if c.Reaches == nil {
+		c.Reaches = func() (none wire.Instance) { return none }
 	}
 	c.Low = or(c.Low, (c.usable()+1)/2)
 	c.High = or(c.High, c.Low+c.usable())

@@ -77,8 +77,8 @@ type CustodianCorrelations struct {
 	// Memory is up to channels x batches x batch x 13 KB for a model of 1,024 bits.
 	// Default: 4. Range: 1 to 64.
 	Batches int `toml:"batches" default:"4" range:"1..64"`
-	// Idle is how long a channel may be unused before it is dropped. Default: 1h.
-	// Range: 1m to 24h.
+	// Idle is how long a channel may be unused before it is dropped; a minute is enough
+	// if its place is needed. Default: 1h. Range: 1m to 24h.
 	Idle Duration `toml:"idle" default:"1h" range:"1m..24h"`
 	// Ready is how many correlations of each channel are kept expanded, about 13 KB each
 	// for a model of 1,024 bits. Default: 64. Range: 1 to 65536.

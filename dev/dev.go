@@ -58,6 +58,8 @@ type Options struct {
 	// RawStore is below the encryption of rows.
 	RawStore func(seal.Role, store.Store) store.Store
 	Keyring  func(seal.Role, keyring.Keyring) keyring.Keyring
+	// Parties is what both servers' operators registered, given the one that Open makes.
+	Parties func(orders.Parties) orders.Parties
 }
 
 func (o *Options) defaults() {
@@ -87,6 +89,9 @@ func (o *Options) defaults() {
 	}
 	if o.Keyring == nil {
 		o.Keyring = func(_ seal.Role, k keyring.Keyring) keyring.Keyring { return k }
+	}
+	if o.Parties == nil {
+		o.Parties = func(p orders.Parties) orders.Parties { return p }
 	}
 }
 
@@ -166,7 +171,7 @@ func (d *Deployment) wire(ctx context.Context, o *Options, parts map[seal.Role]*
 	}
 	toDealer := d.caller(o, parts, seal.Dealer, wire.ServeDealer(d.DealerRole, report(o, seal.Dealer)))
 	rules := rows.Rules{
-		Plans: []*code.Plan{d.Plan}, Parties: parties.party, Stations: parties.stationKeys,
+		Plans: []*code.Plan{d.Plan}, Parties: o.Parties(parties.party), Stations: parties.stationKeys,
 		Bureau: []*orders.PublicKey{parties.bureau.Public()}, Limits: o.Limits,
 	}
 	sizes := channel.Config{Params: o.Params}

@@ -59,22 +59,15 @@ func (l *Layout) public(name string) string { return filepath.Join(l.Folder, "pu
 
 // FreePorts are six ports of the loopback address that nobody listens at now.
 func FreePorts() (ports [6]int, err error) {
-	var listeners [6]net.Listener
 	for i := range ports {
-		if listeners[i], err = new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0"); err != nil {
-			err = fault.New(fault.CannotListen, "%w", err)
-			break
+		listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			return ports, fault.New(fault.CannotListen, "%w", err)
 		}
-		if at, ok := listeners[i].Addr().(*net.TCPAddr); ok {
-			ports[i] = at.Port
-		}
+		defer listener.Close()                         //nolint:errcheck,gocritic // never used; all six are open at a time, to differ
+		ports[i] = listener.Addr().(*net.TCPAddr).Port //nolint:errcheck // a TCP listener's
 	}
-	for _, l := range listeners {
-		if l != nil {
-			_ = l.Close() // it was never used
-		}
-	}
-	return ports, err
+	return ports, nil
 }
 
 // Write makes the folder, which must not hold a layout yet: keys of three roles and of

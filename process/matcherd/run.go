@@ -53,6 +53,7 @@ func Run(ctx context.Context, c *config.Matcher, s process.Start, h rows.Hooks) 
 	role, err := Build(ctx, r, Options{
 		Rules: rows.RulesOf(trusted, parties, &c.Limits), Bundle: trusted.Bundle,
 		Custodian: wire.CustodianClient{Caller: toCustodian}, Dealer: wire.DealerClient{Caller: toDealer},
+		Reaches:      func() wire.Instance { return node.Reaches(seal.Custodian) },
 		Correlations: source(&c.Correlations), Sessions: c.Limits.Sessions, Alarm: r.Alarm,
 	})
 	if err != nil {
