@@ -19,9 +19,11 @@ import (
 
 // Processes are the three programs of a Layout, running.
 type Processes struct {
-	layout *Layout
-	ended  chan ended
-	byRole map[seal.Role]*exec.Cmd
+	layout   *Layout
+	programs string
+	out      io.Writer
+	ended    chan ended
+	byRole   map[seal.Role]*exec.Cmd
 }
 
 type ended struct {
@@ -33,24 +35,28 @@ type ended struct {
 // of them are ready. Each runs as the user that owns its role's folder, if this process
 // may say so. Their logs go to out.
 func (l *Layout) Up(ctx context.Context, programs string, out io.Writer) (*Processes, error) {
-	p := &Processes{layout: l, ended: make(chan ended, 3), byRole: map[seal.Role]*exec.Cmd{}}
+	p := &Processes{layout: l, programs: programs, out: out, ended: make(chan ended, 3), byRole: map[seal.Role]*exec.Cmd{}}
 	for _, role := range slices.Backward(seal.Roles()) {
-		if err := p.start(role, programs, out); err != nil {
+		if err := p.start(role); err != nil {
 			return nil, errors.Join(err, p.Stop())
 		}
 	}
-	for i, role := range seal.Roles() {
-		if err := p.await(ctx, role, l.address(3+i)); err != nil {
+	for _, role := range seal.Roles() {
+		if err := p.await(ctx, role, l.Operations(role)); err != nil {
 			return nil, errors.Join(err, p.Stop())
 		}
 	}
 	return p, nil
 }
 
-func (p *Processes) start(role seal.Role, programs string, out io.Writer) error {
-	program := filepath.Join(programs, Program(role))
-	c := exec.Command(program, "--config", p.layout.Config(role)) //nolint:gosec // the operator's own programs
-	c.Stdout, c.Stderr = out, out
+func (p *Processes) start(role seal.Role) error {
+	program := filepath.Join(p.programs, Program(role))
+	arguments := []string{"--config", p.layout.Config(role)}
+	if p.layout.Profile {
+		arguments = append(arguments, "--profile")
+	}
+	c := exec.Command(program, arguments...) //nolint:gosec // the operator's own programs
+	c.Stdout, c.Stderr = p.out, p.out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is for this process: it drains them
 	owner, err := ownerOf(p.layout.Role(role))
 	if err != nil {
@@ -127,6 +133,21 @@ func (p *Processes) Wait(ctx context.Context) error {
 
 // Process is one of the three, for a test to signal.
 func (p *Processes) Process(role seal.Role) *os.Process { return p.byRole[role].Process }
+
+// Kill ends one of the three at once, as a crash does.
+func (p *Processes) Kill(role seal.Role) error {
+	if err := p.byRole[role].Process.Kill(); err != nil {
+		return fault.New(fault.Unexpected, "killing %s: %w", Program(role), err)
+	}
+	for p.byRole[role] != nil {
+		e := <-p.ended
+		delete(p.byRole, e.role)
+	}
+	return nil
+}
+
+// Restart starts one that was killed. It does not wait until it is ready.
+func (p *Processes) Restart(role seal.Role) error { return p.start(role) }
 
 // Stop has the three drain, the matcher first, and waits until they have ended.
 func (p *Processes) Stop() error {
