@@ -120,6 +120,18 @@ func (t *Sessions[S]) Take(id canon.SessionID, now time.Time) (state S, err erro
 	return s.state, nil
 }
 
+// Return gives back a session that was taken, and of which nothing was used or sent
+// since: it can be taken again. It is wiped if it has expired meanwhile.
+func (t *Sessions[S]) Return(id canon.SessionID, state S) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.byID[id]; s != nil {
+		s.taken = false
+		return
+	}
+	t.wipe(state)
+}
+
 // sweep ends expired sessions, at most once a second. mu is held.
 func (t *Sessions[S]) sweep(now time.Time) {
 	if now.Sub(t.sweeps) < time.Second && !now.Before(t.sweeps) {

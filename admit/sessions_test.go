@@ -76,6 +76,42 @@ func TestSessionsExpireAndAreBounded(t *testing.T) {
 	}
 }
 
+// A session that is given back is there again, until it expires.
+func TestSessionReturned(t *testing.T) {
+	wiped := 0
+	s := NewSessions(1, func(int) { wiped++ })
+	now := time.Unix(1000, 0)
+	q, id := canon.RequestHash{1}, canon.SessionID{1}
+	if _, _, err := s.Begin(q, now, now.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Opened(q, id, 7, now.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		v, err := s.Take(id, now)
+		if v != 7 || err != nil {
+			t.Fatal(v, err)
+		}
+		s.Return(id, v)
+	}
+	if wiped != 0 {
+		t.Error("a session that lives was wiped")
+	}
+	v, err := s.Take(id, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := now.Add(2 * time.Minute)
+	if _, err := s.Take(id, later); !fault.Is(err, fault.UnknownSession) {
+		t.Errorf("expired: %v", err)
+	}
+	s.Return(id, v)
+	if wiped != 1 {
+		t.Errorf("returned after it expired: wiped %d times, want once", wiped)
+	}
+}
+
 func TestTakeOnceUnderConcurrency(t *testing.T) {
 	s := NewSessions(1, func(int) {})
 	now := time.Unix(1000, 0)

@@ -34,6 +34,9 @@ type MatcherCorrelations struct {
 	// Retry is the pause after a batch that failed; it doubles, up to 64 times that.
 	// Default: 250ms. Range: 10ms to 1m.
 	Retry Duration `toml:"retry" default:"250ms" range:"10ms..1m"`
+	// Wait is how long a verification waits for correlations before it is refused as
+	// correlations_exhausted. Default: 2s. Range: 10ms to 20s.
+	Wait Duration `toml:"wait" default:"2s" range:"10ms..20s"`
 }
 
 // check holds the sizes to one another, as channel.NewSource will.

@@ -73,6 +73,6 @@ func Run(ctx context.Context, c *config.Matcher, s process.Start, h rows.Hooks) 
 func source(c *config.MatcherCorrelations) channel.SourceConfig {
 	return channel.SourceConfig{
 		Config: rows.SizesOf(c.Batch, c.Sacrifice, c.MaxAge, c.Timeout),
-		Low:    c.Low, High: c.High, Ready: c.Ready, Retry: c.Retry.Std(),
+		Low:    c.Low, High: c.High, Ready: c.Ready, Retry: c.Retry.Std(), Wait: c.Wait.Std(),
 	}
 }
