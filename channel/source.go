@@ -31,7 +31,7 @@ type SourceConfig struct {
 	Low, High int
 	// Ready is how many correlations of each check are kept expanded. 0: 64.
 	Ready int
-	// Retry is the pause after a failed batch; it doubles up to 64 times that. 0:
+	// Retry is the pause after a failed batch; it doubles up to 16 times that. 0:
 	// 250 ms.
 	Retry time.Duration
 	// Wait bounds how long Take waits. Who asks is better told soon, and asks again,

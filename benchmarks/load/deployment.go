@@ -129,4 +129,3 @@ func (d *Deployment) Ask(ctx context.Context, citizen, shown Person, want bool) 
 	}
 	return v, nil
 }
-

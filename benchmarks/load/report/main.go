@@ -1,5 +1,6 @@
 // Command report puts three processes on this machine under load and prints what it
-// measures as the tables of docs/evidence/load.md.
+// measures as the tables of docs/evidence/load.md. It speaks to the loopback address
+// alone, and ends by itself.
 package main
 
 import (
@@ -7,57 +8,69 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
-	"time"
 
 	"nod/benchmarks/load"
+	"nod/fault"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx); err != nil {
+	err := run(ctx)
+	stop()
+	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "report:", err)
 		os.Exit(1)
 	}
 }
 
+// section measures one thing and writes its tables.
+type section struct {
+	options load.Options
+	measure func(context.Context, *load.Deployment, load.Options, io.Writer) error
+}
+
 func run(ctx context.Context) (err error) {
-	sections := flag.String("sections", "saturation", "what to measure: saturation, decoys, dealer, memory")
-	long := flag.Bool("long", false, "as long as the document's figures need")
-	clients := flag.Int("clients", 16, "clients of the closed loop")
-	keep := flag.String("keep", "", "folder to keep the profiles in")
+	names := flag.String("sections", "saturation,decoys,dealer,memory", "what to measure")
+	long := flag.Bool("long", false, "with the counts of the document: three quarters of an hour and more")
 	flag.Parse()
-	folder, err := os.MkdirTemp("", "nod-load-")
+	programs, err := os.MkdirTemp("", "nod-load-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder) //nolint:errcheck // temporary
-	o := load.Options{Folder: folder, Programs: folder}
-	if *keep != "" {
-		o.Folder = *keep
-	}
-	if err := load.Build(ctx, folder); err != nil {
+	defer os.RemoveAll(programs) //nolint:errcheck // temporary
+	if err := load.Build(ctx, programs); err != nil {
 		return err
 	}
-	for _, s := range strings.Split(*sections, ",") {
-		if s == "saturation" {
-			d, err := load.Start(ctx, o)
-			if err != nil {
-				return err
-			}
-			size := load.Size{People: 200, Clients: *clients, Warm: 200, Count: 2000, Profile: 10 * time.Second, Steady: 10 * time.Second, Part: .5, Floor: 100 * time.Millisecond}
-			if *long {
-				size.Count, size.Profile = 20000, 30*time.Second
-			}
-			r, err := d.Saturate(ctx, o, size)
-			if err := errors.Join(err, d.Stop()); err != nil {
-				return err
-			}
-			printSaturation(os.Stdout, r)
+	known := sections(sizes(*long))
+	machine(os.Stdout, *long)
+	for _, name := range strings.Split(*names, ",") {
+		s, found := known[name]
+		if !found {
+			return fault.New(fault.Usage, "no section %q", name)
+		}
+		s.options.Programs = programs
+		if err := s.run(ctx, os.Stdout); err != nil {
+			return fault.Within(err, "%s", name)
 		}
 	}
 	return nil
+}
+
+// run starts a deployment of its own for the section, and ends it.
+func (s *section) run(ctx context.Context, w io.Writer) (err error) {
+	o := s.options
+	if o.Folder, err = os.MkdirTemp("", "nod-load-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(o.Folder) //nolint:errcheck // temporary
+	d, err := load.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	err = s.measure(ctx, d, o, w)
+	return errors.Join(err, d.Stop())
 }

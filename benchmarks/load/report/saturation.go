@@ -1,65 +1,59 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"nod/benchmarks/load"
 	"nod/crypto/seal"
 )
 
-func ms(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/1e6) }
-func us(d time.Duration) string { return fmt.Sprintf("%.0f µs", float64(d)/1e3) }
-
-func printSaturation(w io.Writer, s *load.Saturation) {
-	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
-	r := s.Closed
+func saturation(w io.Writer, s *load.Saturation) {
 	signed, compared := load.Sum(s.Floor.Signed), load.Sum(s.Floor.Compared)
-	floor := signed + compared
-	each := r.Each(r.CPU.Total())
-	p("| CPU per verification | of the floor | time |\n|---|---|---|")
-	for _, role := range seal.Roles() {
-		p("| %s | %.2f | %s |", role, float64(r.Each(r.CPU[role]))/float64(floor), ms(r.Each(r.CPU[role])))
+	r := s.Closed
+	cost := func(what string, each time.Duration) {
+		line(w, "| %s | %.2f | %s |", what, float64(each)/float64(signed+compared), ms(each))
 	}
-	p("| **the three** | **%.2f** | **%s** |", float64(each)/float64(floor), ms(each))
-	p("| of which floor: openings and signatures | %.2f | %s |", float64(signed)/float64(floor), ms(signed))
-	p("| of which floor: correlations and comparison | %.2f | %s |", float64(compared)/float64(floor), ms(compared))
-	p("| load generator, for comparison | %.2f | %s |", float64(r.Each(r.Own))/float64(floor), ms(r.Each(r.Own)))
-	p("\n%.0f verifications per second, %d done, failed %v, CPU in use %.2f cores by the roles, %.2f by the generator", r.Rate(), r.Done, r.Failed,
+	line(w, "\n## Saturation\n\n| CPU of one verification | ratio to the floor | time |\n|---|---|---|")
+	for _, role := range seal.Roles() {
+		cost(string(role), r.Each(r.CPU[role]))
+	}
+	cost("**the three together**", r.Each(r.CPU.Total()))
+	cost("floor: openings and signatures", signed)
+	cost("floor: correlations and comparison", compared)
+	cost("load generator, which is none of Nod's servers", r.Each(r.Own))
+	line(w, "\n| at saturation | |\n|---|---|\n| verifications per second | %.0f |\n| done, failed | %d, %d %v |", r.Rate(), r.Done, len(r.Failed), r.Failed)
+	line(w, "| processors in use by the three roles | %.2f |\n| by the load generator | %.2f |",
 		r.CPU.Total().Seconds()/r.Took.Seconds(), r.Own.Seconds()/r.Took.Seconds())
-	p("\n| floor | times | each | together |\n|---|---|---|---|")
-	for _, c := range append(append([]load.Cost{}, s.Floor.Signed...), s.Floor.Compared...) {
-		p("| %s | %.2f | %s | %s |", c.Name, c.Times, us(c.CPU), us(c.Sum()))
-	}
-	p("\n| latency | rate | 50 %% | 90 %% | 99 %% | 99.9 %% | most |\n|---|---|---|---|---|---|---|")
-	line := func(what string, r *load.Run, l load.Latencies) {
-		p("| %s | %.0f/s | %s | %s | %s | %s | %s |", what, r.Rate(), ms(l.At(50)), ms(l.At(90)), ms(l.At(99)), ms(l.At(99.9)), ms(l.At(100)))
-	}
-	for what, r := range map[string]*load.Run{"closed loop": s.Closed, "constant rate": s.Steady} {
-		if r != nil {
-			line(what+", whole", r, r.Whole)
-			line(what+", Open", r, r.Open)
-			line(what+", Verify", r, r.Compare)
+	line(w, "| verifications per second and processor of the three | %.0f |", float64(r.Done)/r.CPU.Total().Seconds())
+	line(w, "\n| the floor | times | each | together |\n|---|---|---|---|")
+	for _, costs := range [][]load.Cost{s.Floor.Signed, s.Floor.Compared} {
+		for _, c := range costs {
+			line(w, "| %s | %.2f | %s | %s |", c.Name, c.Times, us(c.CPU), us(c.Sum()))
 		}
 	}
+	latencies(w, s)
 	for _, role := range seal.Roles() {
-		top := s.Tops[role]
-		if top == nil {
-			continue
+		if top := s.Tops[role]; top != nil {
+			profile(w, role, top)
 		}
-		p("\n%s, by kind of work:\n", role)
-		for _, k := range load.Shares(top) {
-			p("| %s | %.1f %% |", k.Kind, k.Percent)
-		}
-		p("\n%s, Nod's own functions with what they call:\n", role)
-		n := 0
-		for _, l := range top {
-			if strings.HasPrefix(l.Function, "nod/") && l.Cumulative >= 1.5 && n < 45 {
-				n++
-				p("| %s | %.1f %% | %.1f %% |", l.Function, l.Cumulative, l.Flat)
-			}
+	}
+}
+
+func latencies(w io.Writer, s *load.Saturation) {
+	line(w, "\n| latency | rate | 50 %% | 90 %% | 99 %% | 99.9 %% | most |\n|---|---|---|---|---|---|---|")
+	row := func(what string, r *load.Run, l load.Latencies) {
+		line(w, "| %s | %.0f/s | %s | %s | %s | %s | %s |", what, r.Rate(), ms(l.At(50)), ms(l.At(90)), ms(l.At(99)), ms(l.At(99.9)), ms(l.At(100)))
+	}
+	for _, loop := range []struct {
+		name string
+		run  *load.Run
+	}{{"closed loop", s.Closed}, {"constant rate", s.Steady}} {
+		if loop.run != nil {
+			row(loop.name+": all of it", loop.run, loop.run.Whole)
+			row(loop.name+": Open", loop.run, loop.run.Open)
+			row(loop.name+": sealing, on the device", loop.run, loop.run.Seal)
+			row(loop.name+": Verify", loop.run, loop.run.Compare)
 		}
 	}
 }
