@@ -7,12 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
+	"nod/client"
 	"nod/config"
 	"nod/crypto/code"
 	"nod/dev"
 	"nod/fault"
 	"nod/models"
+	"nod/wire"
 )
 
 // Options say what is put under load. The zero value of a field is its default.
@@ -128,4 +131,18 @@ func (d *Deployment) Ask(ctx context.Context, citizen, shown Person, want bool) 
 		return nil, fault.New(fault.Unexpected, "a verdict of %v, want %v", v.Verdict.Match, want)
 	}
 	return v, nil
+}
+
+// OpenOnly opens a session, and leaves it.
+func (d *Deployment) OpenOnly(ctx context.Context, p Person) error {
+	device, err := client.NewDevice(d.RP.ID, d.Bundle, nil)
+	if err != nil {
+		return err
+	}
+	request, err := d.RP.Request(p.Name, "consent-1", device.PublicKey(), time.Now())
+	if err != nil {
+		return err
+	}
+	_, err = d.Matcher.Open(ctx, &wire.OpenRequest{Request: request})
+	return err
 }

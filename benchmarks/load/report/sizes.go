@@ -76,16 +76,16 @@ func sections(s size) map[string]*section {
 			outages(w, all)
 			return nil
 		}},
-		"memory": {measure: func(ctx context.Context, d *load.Deployment, _ load.Options, w io.Writer) error {
+		"memory": {options: load.MemoryOptions(), measure: func(ctx context.Context, d *load.Deployment, _ load.Options, w io.Writer) error {
 			people, err := d.Population(ctx, s.people)
 			if err != nil {
 				return err
 			}
-			if _, err := d.Closed(ctx, s.clients, 500, d.Matches(people)); err != nil {
-				return err
+			var counts []int
+			for part := 1; part <= 10; part++ {
+				counts = append(counts, s.memory*part/10)
 			}
-			const parts = 10
-			moments, err := d.Soak(ctx, people, s.clients, s.memory, parts)
+			moments, err := d.Soak(ctx, people, s.clients, counts...)
 			if err == nil {
 				memory(w, moments)
 			}

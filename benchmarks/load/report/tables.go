@@ -58,15 +58,19 @@ func outages(w io.Writer, all []*load.Outage) {
 func memory(w io.Writer, moments []load.Moment) {
 	line(w, "\n## Memory")
 	for _, role := range seal.Roles() {
-		line(w, "\n| %s after | live heap | resident | goroutines | files |\n|---|---|---|---|---|", role)
+		line(w, "\n| %s after | held | and the stock | and the store's | resident | goroutines | files | and the store's |\n|---|---|---|---|---|---|---|---|", role)
 		for _, m := range moments {
 			s := m.State[role]
-			line(w, "| %d | %s | %s | %.0f | %.0f |", m.Done, mb(s.Live), mb(s.Resident), s.Goroutines, s.Files)
+			line(w, "| %d | %s | %s | %s | %s | %.0f | %d | %d |", m.Done, mb(s.Held()), mb(s.Stock), mb(s.Cache+s.Tables), mb(s.Resident), s.Goroutines, s.Files, s.StoreFiles)
 		}
+	}
+	line(w, "\n| held more for each verification | from %d to %d |\n|---|---|", moments[2].Done, moments[len(moments)-1].Done)
+	for _, role := range seal.Roles() {
+		line(w, "| %s | %.0f bytes |", role, load.Growth(moments[2], moments[len(moments)-1], role))
 	}
 }
 
-// heading starts the table of one role's profile.
+// profile writes the tables of one role's profile.
 func profile(w io.Writer, role seal.Role, top []load.Line) {
 	line(w, "\n| %s: its CPU goes into | |\n|---|---|", role)
 	for _, k := range load.Shares(top) {
