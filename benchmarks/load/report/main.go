@@ -36,6 +36,7 @@ type section struct {
 func run(ctx context.Context) (err error) {
 	names := flag.String("sections", "saturation,decoys,dealer,memory", "what to measure")
 	long := flag.Bool("long", false, "with the counts of the document: three quarters of an hour and more")
+	against := flag.String("against", "", "folder with another build of the three programs: print the CPU of this one as a part of the other's, and nothing else")
 	flag.Parse()
 	programs, err := os.MkdirTemp("", "nod-load-")
 	if err != nil {
@@ -43,6 +44,13 @@ func run(ctx context.Context) (err error) {
 	}
 	defer os.RemoveAll(programs) //nolint:errcheck // temporary
 	if err := load.Build(ctx, programs); err != nil {
+		return err
+	}
+	if *against != "" {
+		b, err := load.Compare(ctx, [2]string{*against, programs}, 16, 10, 200)
+		if err == nil {
+			beside(os.Stdout, b)
+		}
 		return err
 	}
 	known := sections(sizes(*long))

@@ -39,6 +39,15 @@ func machine(w io.Writer, long bool) {
 		time.Now().UTC().Format(time.DateOnly), commit, runtime.Version(), model, runtime.NumCPU(), long)
 }
 
+func beside(w io.Writer, b *load.Beside) {
+	line(w, "| %d verifications of each, in turn | CPU of this build, as a part of the other's | each, other | each, this |\n|---|---|---|---|", b.Done)
+	each := func(used time.Duration) string { return ms(used / time.Duration(b.Done)) }
+	for _, role := range seal.Roles() {
+		line(w, "| %s | %.3f | %s | %s |", role, b.Ratio(role), each(b.CPU[0][role]), each(b.CPU[1][role]))
+	}
+	line(w, "| the three | %.3f | %s | %s |", b.Total(), each(b.CPU[0].Total()), each(b.CPU[1].Total()))
+}
+
 func decoys(w io.Writer, samples []load.Sample, seed uint64) {
 	line(w, "\n## Decoys\n\n%d verifications of each kind, seed %d.\n", len(samples[0].Answer), seed)
 	line(w, "| kind | call | median, ratio to %s | D | p | median |\n|---|---|---|---|---|---|", load.Enrolled)
