@@ -27,7 +27,7 @@ func run(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	defer os.RemoveAll(folder) //nolint:errcheck // temporary
+	defer os.RemoveAll(folder)
 	if err := load.Build(context.Background(), folder); err != nil {
 		return 1, err
 	}
@@ -39,9 +39,9 @@ func run(m *testing.M) (int, error) {
 func long() bool { return os.Getenv("NOD_TEST_LONG") == "1" }
 
 // pick is one of two sizes: the everyday one, or that of a long run.
-func pick(everyday, long_ int) int {
+func pick(everyday, atLength int) int {
 	if long() {
-		return long_
+		return atLength
 	}
 	return everyday
 }

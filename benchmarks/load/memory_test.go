@@ -79,7 +79,7 @@ func control(t *testing.T, d *load.Deployment, people []load.Person) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close() //nolint:errcheck // a control
+		defer c.Close()
 	}
 	grown := load.Flat(before, moment(sessions))
 	t.Logf("control: %q", grown)

@@ -16,6 +16,7 @@ import (
 // How the dealer goes away.
 type How string
 
+// The ways.
 const (
 	Crash How = "killed, then started again" // connections are refused meanwhile
 	Still How = "stopped, then continued"    // connections stay open, and nothing answers
