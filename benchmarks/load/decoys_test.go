@@ -13,7 +13,7 @@ import (
 // alarm is the probability, in one run, that a difference is found where there is none:
 // over three kinds of citizens and two calls (Bonferroni). A difference is told only if
 // a second run, with new citizens, finds one in the same place: that is a false alarm
-// once in six hundred thousand at most, for the second run must find it in one of six
+// once in sixty thousand at most, for the second run must find it again in the same of six
 // places at a sixth of the alarm's probability. The samples share the machine's noise,
 // round by round, which makes them more alike, and an alarm rarer.
 const (

@@ -173,8 +173,9 @@ func verified(ok bool) error {
 }
 
 // comparing are the operations of docs/spec/protocol.md: for every check of the plan,
-// the dealing of a correlation, its digests, and the comparison by both parties. dealt
-// is how many correlations are dealt for one that is used.
+// the dealing of a correlation, its digests, and the comparison by both parties. The
+// dealer keeps nothing, so it deals for each server anew. dealt is how many correlations
+// are dealt for one that is used.
 func comparing(plan *code.Plan, dealt float64) (out []operation) {
 	for _, step := range plan.Steps {
 		name := "match: "
@@ -183,8 +184,8 @@ func comparing(plan *code.Plan, dealt float64) (out []operation) {
 		}
 		b := newBare(step.Check, step.T)
 		out = append(out,
-			operation{name + "dealing a correlation", dealt, b.deal},
-			operation{name + "its digests, at the dealer and half of them at each server", 2 * dealt, b.digest},
+			operation{name + "dealing a correlation, once for each server", 2 * dealt, b.deal},
+			operation{name + "its digests, likewise, and half of them at each server", 3 * dealt, b.digest},
 			operation{name + "expanding and comparing, both servers", 1, b.compare})
 	}
 	return out
