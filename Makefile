@@ -8,7 +8,7 @@ FUZZTIME ?= 60s
 export FUZZTIME
 
 .DELETE_ON_ERROR:
-.PHONY: help setup system models photos users build demo demo-processes test lint vuln fuzz bench speed clean
+.PHONY: help setup system models photos users build demo demo-processes test lint vuln fuzz bench speed load clean
 
 help: ## what there is
 	@echo "Nod: is this the person who was enrolled? Start with 'make demo'."
@@ -62,6 +62,9 @@ bench: setup ## benchmarks
 
 speed: ## the comparison's speed, as ratios to AES-128-CTR
 	@scripts/speed
+
+load: ## three processes under load: the tables of docs/evidence/load.md (LOAD=-long: an hour)
+	@go run ./benchmarks/load/report $(LOAD)
 
 clean: ## remove what was built; the cache stays
 	rm -rf bin

@@ -135,7 +135,7 @@ func (st *stream) fill(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause):
-			pause = min(2*pause, 64*st.src.cfg.Retry)
+			pause = min(2*pause, 16*st.src.cfg.Retry)
 		}
 	}
 }

@@ -31,9 +31,12 @@ type MatcherCorrelations struct {
 	// Ready is how many correlations of each check are kept expanded, about 13 KB each
 	// for a model of 1,024 bits. Default: 64. Range: 1 to 65536.
 	Ready int `toml:"ready" default:"64" range:"1..65536"`
-	// Retry is the pause after a batch that failed; it doubles, up to 64 times that.
+	// Retry is the pause after a batch that failed; it doubles, up to 16 times that.
 	// Default: 250ms. Range: 10ms to 1m.
 	Retry Duration `toml:"retry" default:"250ms" range:"10ms..1m"`
+	// Wait is how long a verification waits for correlations before it is refused as
+	// correlations_exhausted. Default: 2s. Range: 10ms to 20s.
+	Wait Duration `toml:"wait" default:"2s" range:"10ms..20s"`
 }
 
 // check holds the sizes to one another, as channel.NewSource will.

@@ -51,6 +51,9 @@ type Options struct {
 	Log    *slog.Logger // none
 	Now    func() time.Time
 	Alarm  func(channel.Alarm)
+	// Wait is how long a verification waits for correlations. Half a minute: the first
+	// one may be asked for as soon as everything is started.
+	Wait time.Duration
 
 	// For tests: what stands between the roles, and around their parts.
 	Caller func(from, to seal.Role, c wire.Caller) wire.Caller
@@ -68,6 +71,9 @@ func (o *Options) defaults() {
 	}
 	if o.Limits == (admit.Limits{}) {
 		o.Limits = admit.Defaults()
+	}
+	if o.Wait == 0 {
+		o.Wait = 30 * time.Second
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -195,8 +201,8 @@ func (d *Deployment) wire(ctx context.Context, o *Options, parts map[seal.Role]*
 	}
 	matcher, err := matcherd.Build(ctx, r, matcherd.Options{
 		Rules: rules, Bundle: d.Bundle, Custodian: wire.CustodianClient{Caller: toCustodian(seal.Matcher)},
-		Dealer: wire.DealerClient{Caller: toDealer(seal.Matcher)}, Correlations: channel.SourceConfig{Config: sizes},
-		Sessions: maxSessions, Alarm: o.Alarm,
+		Dealer:       wire.DealerClient{Caller: toDealer(seal.Matcher)},
+		Correlations: channel.SourceConfig{Config: sizes, Wait: o.Wait}, Sessions: maxSessions, Alarm: o.Alarm,
 	})
 	if err != nil {
 		return err

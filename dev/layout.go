@@ -38,6 +38,16 @@ type Layout struct {
 	Batch int
 	// Log is the level of the roles' logs. "": the default.
 	Log string
+	// Limits are lines of the table [limits] of matcher and custodian, and Stock of the
+	// matcher's [correlations], where the defaults do not do.
+	Limits, Stock []string
+	// Profile has the programs serve Go's profiles at their operations address.
+	Profile bool
+}
+
+// Operations is the address of a role's health and metrics.
+func (l *Layout) Operations(role seal.Role) string {
+	return l.address(3 + slices.Index(seal.Roles(), role))
 }
 
 // Program is the name of a role's program, and of its configuration file without the
@@ -179,6 +189,13 @@ func (l *Layout) text(role seal.Role) string {
 		return b.String()
 	}
 	line("\n[correlations]\nbatch = %d", batch)
+	if role == seal.Matcher {
+		lines(&b, l.Stock)
+	}
+	if len(l.Limits) > 0 {
+		line("\n[limits]")
+		lines(&b, l.Limits)
+	}
 	line("\n[peers]\ndealer = %q", l.address(2))
 	if role == seal.Matcher {
 		line("custodian = %q", l.address(1))
@@ -189,6 +206,12 @@ func (l *Layout) text(role seal.Role) string {
 	line("\n[[station]]\nid = %q\nkeys = [\"../public/station.jwk\"]", StationName)
 	line("\n[bureau]\nkeys = [\"../public/bureau.jwk\"]")
 	return b.String()
+}
+
+func lines(b *strings.Builder, more []string) {
+	for _, l := range more {
+		b.WriteString(l + "\n")
+	}
 }
 
 func (l *Layout) clientText() string {

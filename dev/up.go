@@ -51,8 +51,8 @@ func (l *Layout) Up(ctx context.Context, programs string, out io.Writer) (*Proce
 // Ready returns when each of the three says that it is ready, which takes a minute at
 // most.
 func (p *Processes) Ready(ctx context.Context) error {
-	for i, role := range seal.Roles() {
-		if err := p.await(ctx, role, p.layout.address(3+i)); err != nil {
+	for _, role := range seal.Roles() {
+		if err := p.await(ctx, role, p.layout.Operations(role)); err != nil {
 			return err
 		}
 	}
@@ -61,7 +61,11 @@ func (p *Processes) Ready(ctx context.Context) error {
 
 func (p *Processes) start(role seal.Role) error {
 	program := filepath.Join(p.programs, Program(role))
-	c := exec.Command(program, "--config", p.layout.Config(role)) //nolint:gosec,noctx // the operator's own programs; they drain, and no context cuts them off
+	arguments := []string{"--config", p.layout.Config(role)}
+	if p.layout.Profile {
+		arguments = append(arguments, "--profile")
+	}
+	c := exec.Command(program, arguments...) //nolint:gosec,noctx // the operator's own programs; they drain, and no context cuts them off
 	c.Stdout, c.Stderr = p.out, p.out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is for this process: it drains them
 	owner, err := ownerOf(p.layout.Role(role))
