@@ -100,18 +100,28 @@ func Start(t testing.TB, o Options) *Server {
 
 func (s *Server) path(name string) string { return filepath.Join(s.Folder, name) }
 
-// configure picks two free ports and writes the configuration.
-func (s *Server) configure(t testing.TB) {
+// freePorts are two addresses that nobody listens at. Somebody else may take them before
+// the server does, which ends the test.
+func freePorts(t testing.TB) (out [2]string) {
 	t.Helper()
-	var ports [2]string
-	for i := range ports {
+	var listeners [2]net.Listener
+	for i := range out {
 		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		ports[i] = l.Addr().String()
-		defer func() { _ = l.Close() }() // not before both are chosen
+		listeners[i], out[i] = l, l.Addr().String()
 	}
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+	return out
+}
+
+// configure writes the server's configuration.
+func (s *Server) configure(t testing.TB) {
+	t.Helper()
+	ports := freePorts(t)
 	s.Address = "https://" + ports[0]
 	text := fmt.Sprintf(`api_addr = %q
 cluster_addr = "https://%s"
@@ -128,9 +138,15 @@ listener "tcp" {
 `, s.Address, ports[1], s.path("raft"), ports[0], s.path("server.pem"), s.path("server.key"))
 	if s.hashicorp() {
 		text += "disable_mlock = true\n"
-	} else {
-		for i, file := range s.Audit {
-			text += fmt.Sprintf("audit \"file\" \"device-%d\" {\n  options {\n    file_path = %q\n  }\n}\n", i+1, file)
+	}
+	for i, file := range s.Audit {
+		// They are made here, and mode 0 leaves them as they are: what a test puts in
+		// their place may be a device of the whole machine.
+		if f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			_ = f.Close()
+		}
+		if !s.hashicorp() {
+			text += fmt.Sprintf("audit \"file\" \"device-%d\" {\n  options {\n    file_path = %q\n    mode = \"0000\"\n  }\n}\n", i+1, file)
 		}
 	}
 	if err := os.WriteFile(s.path("server.hcl"), []byte(text), 0o600); err != nil {
@@ -158,7 +174,7 @@ func (s *Server) run(t testing.TB) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	s.process = exec.Command(s.binary, "server", "-config="+s.path("server.hcl")) //nolint:gosec // a test's own program and folder
+	s.process = exec.CommandContext(context.Background(), s.binary, "server", "-config="+s.path("server.hcl")) //nolint:gosec // a test's own program and folder
 	s.process.Stdout, s.process.Stderr = log, log
 	s.process.SysProcAttr = attributes()
 	if err := s.process.Start(); err != nil {
@@ -212,7 +228,7 @@ func (s *Server) initialise(t testing.TB) {
 	s.Unseal(t)
 	if s.hashicorp() {
 		for i, file := range s.Audit {
-			s.Write(t, fmt.Sprintf("sys/audit/device-%d", i+1), map[string]any{"type": "file", "options": map[string]string{"file_path": file}})
+			s.Write(t, fmt.Sprintf("sys/audit/device-%d", i+1), map[string]any{"type": "file", "options": map[string]string{"file_path": file, "mode": "0000"}})
 		}
 	}
 }
@@ -262,6 +278,9 @@ func (s *Server) Restart(t testing.TB) {
 // Pause stops the server's process where it stands: it accepts connections and answers
 // nothing.
 func (s *Server) Pause(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+
+// Reopen has the server open its audit devices' files again.
+func (s *Server) Reopen(t testing.TB) { s.signal(t, syscall.SIGHUP) }
 
 // Resume lets a paused server go on.
 func (s *Server) Resume(t testing.TB) { s.signal(t, syscall.SIGCONT) }
