@@ -40,7 +40,7 @@ const (
 	mostPause  = 10 * time.Second
 	// A token that is good but not allowed enough is replaced at most this often: its
 	// role may have got other policies.
-	deniedPause = 15 * time.Second
+	deniedPause = 5 * time.Second
 	// Denials are looked into at most this often.
 	lookPause = 250 * time.Millisecond
 )

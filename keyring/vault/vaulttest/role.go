@@ -137,3 +137,30 @@ func (r *Role) Open(t testing.TB, settings vault.Settings) *vault.Keyring {
 	t.Cleanup(func() { _ = k.Close() })
 	return k
 }
+
+// Token logs in as the role does, beside its Keyring, and gives the token.
+func (r *Role) Token(t testing.TB) string {
+	t.Helper()
+	made := r.server.Write(t, "auth/"+r.AppRole+"/role/"+r.Name+"/secret-id", nil)
+	secret := r.server.Write(t, "auth/"+r.AppRole+"/login", map[string]any{"role_id": r.Login.RoleID, "secret_id": made.Data["secret_id"]})
+	return secret.Auth.ClientToken
+}
+
+// RevokeAll revokes every token but root's.
+func (s *Server) RevokeAll(t testing.TB) {
+	t.Helper()
+	all, err := s.client.Logical().List("auth/token/accessors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := s.client.Auth().Token().LookupSelf()
+	if err != nil {
+		t.Fatal(err)
+	}
+	accessors, _ := all.Data["keys"].([]any)
+	for _, a := range accessors {
+		if a != own.Data["accessor"] {
+			s.Write(t, "auth/token/revoke-accessor", map[string]any{"accessor": a})
+		}
+	}
+}
