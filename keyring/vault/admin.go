@@ -115,10 +115,10 @@ func (a *Admin) Destroy(ctx context.Context, key keyring.Name, min uint32) error
 		return nil
 	}
 	// Both, and before the trim: Vault trims nothing that either still allows. A
-	// minimum never goes down.
+	// minimum never goes down, and that of encryption is never the lower one.
 	minimums := map[string]any{
 		"min_decryption_version": max(min, s.MinDecryption),
-		"min_encryption_version": max(min, s.MinEncryption),
+		"min_encryption_version": max(min, s.MinDecryption, s.MinEncryption),
 	}
 	path := a.path("keys", key)
 	if err := a.change(ctx, path+"/config", minimums); err != nil {
