@@ -149,7 +149,9 @@ func testAnswers(t *testing.T, s *vaulttest.Server, role *vaulttest.Role) {
 	r.take(t)
 
 	bad := base64.StdEncoding.EncodeToString([]byte("bad item"))
-	p.change(func(_ *http.Request, body []byte) []byte { return bytes.ReplaceAll(body, []byte(bad), []byte("not base64!!")) }, nil)
+	p.change(func(_ *http.Request, body []byte) []byte {
+		return bytes.ReplaceAll(body, []byte(bad), []byte("not base64!!"))
+	}, nil)
 	var wg sync.WaitGroup
 	errs := make([]error, 10)
 	for i := range errs {
