@@ -49,7 +49,7 @@ const (
 type session struct {
 	login   login
 	calls   *caller
-	watched *api.Client // with a timeout: the watcher knows no contexts
+	watched *api.Client // the watcher's, with a timeout: it knows no contexts
 	bare    *api.Client
 	log     *slog.Logger
 	denials chan struct{}
@@ -103,7 +103,6 @@ func (s *session) once(ctx context.Context) (*api.Secret, error) {
 		return nil, err
 	}
 	s.calls.api.SetToken(secret.Auth.ClientToken)
-	s.watched.SetToken(secret.Auth.ClientToken)
 	return secret, nil
 }
 
@@ -227,7 +226,6 @@ func (s *session) close() {
 	s.login.end(context.Background(), s.calls)
 	s.calls.closed.Store(true)
 	s.calls.api.ClearToken()
-	s.watched.ClearToken()
 }
 
 func noToken(format string, args ...any) error {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -65,6 +66,7 @@ const (
 	defaultDelay   = 2 * time.Millisecond
 	defaultLimit   = 4096
 	defaultFlights = 8
+	keepAlive      = 15 * time.Second
 )
 
 // withDefaults fills in what is not set, and refuses with fault.OutOfRange what cannot
@@ -127,7 +129,8 @@ var (
 	localAddress = regexp.MustCompile(`^http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?$`)
 )
 
-// transport has no retries of its own that could send a body twice, and no proxy.
+// transport uses no proxy, and HTTP/1.1: a request that is not answered in time ends its
+// own connection, so that a dead one is not used again. With HTTP/2 all would share it.
 func (s *Settings) transport() (*http.Transport, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS13}
 	if s.CAFile != "" {
@@ -141,11 +144,11 @@ func (s *Settings) transport() (*http.Transport, error) {
 		}
 	}
 	return &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: s.Timeout, KeepAlive: keepAlive}).DialContext,
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: s.Timeout,
 		MaxIdleConnsPerHost: s.Queue.Flights + 4,
 		IdleConnTimeout:     time.Minute,
-		ForceAttemptHTTP2:   true,
 	}, nil
 }
 

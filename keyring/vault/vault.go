@@ -46,6 +46,12 @@ func Open(ctx context.Context, settings Settings) (*Keyring, error) {
 	return k, nil
 }
 
+// String hides the login.
+func (k *Keyring) String() string { return "keyring/vault.Keyring(secret)" }
+
+// GoString hides the login.
+func (k *Keyring) GoString() string { return k.String() }
+
 // Close answers what is in the queue, gives the token back, and ends the login. Every
 // later call fails with fault.KeyringUnavailable.
 func (k *Keyring) Close() error {
