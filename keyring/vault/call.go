@@ -24,6 +24,7 @@ type caller struct {
 	api     *api.Client // without a timeout of its own
 	timeout time.Duration
 	denied  atomic.Pointer[func()] // told of every 403
+	lost    func()                 // told that a request got no answer
 	closed  atomic.Bool
 }
 
@@ -121,8 +122,10 @@ func (c *caller) failed(ctx context.Context, path string, err error) error {
 		}
 		return r
 	case errors.Is(ctx.Err(), context.Canceled):
-		return fault.New(fault.Cancelled, "%w", context.Cause(ctx))
-	case errors.Is(err, context.DeadlineExceeded):
+		return fault.New(fault.Cancelled, "%w", context.Cause(ctx)) // which tells nothing about the server
+	}
+	c.lost()
+	if errors.Is(err, context.DeadlineExceeded) {
 		return fault.New(fault.KeyringUnavailable, "no answer to %s in time: %w", path, context.DeadlineExceeded)
 	}
 	return fault.New(fault.KeyringUnavailable, "%s: %w", path, err)

@@ -84,6 +84,7 @@ func TestLogins(t *testing.T) {
 	})
 	t.Run("OtherPolicies", func(t *testing.T) { testOtherPolicies(t, s) })
 	t.Run("ShortTokens", func(t *testing.T) { testShortTokens(t, s) })
+	t.Run("Issue", func(t *testing.T) { testIssue(t, s) })
 	t.Run("Restart", func(t *testing.T) {
 		custodian.Renew(t)
 		k := custodian.Open(t, custodian.Settings())
@@ -219,4 +220,68 @@ func testShortTokens(t *testing.T, s *vaulttest.Server) {
 		}
 		return mac(k)
 	}, "")
+}
+
+// A role that gets its own secret ids starts again without anybody's help.
+func testIssue(t *testing.T, s *vaulttest.Server) {
+	role := s.Role(t, seal.Custodian, vault.Place{Name: "alone", Issue: true})
+	role.Login.Issue = time.Hour
+	for range 3 {
+		used, err := os.ReadFile(role.Login.SecretIDFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := role.Open(t, role.Settings())
+		if err := mac(k); err != nil {
+			t.Fatal(err)
+		}
+		becomes(t, "the next secret id", func() error {
+			if now, err := os.ReadFile(role.Login.SecretIDFile); err != nil || string(now) == string(used) {
+				return fault.New(fault.KeyringUnavailable, "not yet: %v", err)
+			}
+			return nil
+		}, "")
+		_ = k.Close()
+	}
+}
+
+func TestSettingsAreRefused(t *testing.T) {
+	file := t.TempDir() + "/nothing"
+	if err := os.WriteFile(file, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := vault.Settings{Address: "https://127.0.0.1:1", Login: vault.AppRole{Role: "r", RoleID: "id", SecretIDFile: file}}
+	for what, c := range map[string]struct {
+		change func(*vault.Settings)
+		want   fault.Code
+	}{
+		"nothing wrong":    {func(*vault.Settings) {}, fault.KeyringUnavailable},
+		"no login":         {func(s *vault.Settings) { s.Login = nil }, fault.OutOfRange},
+		"an empty token":   {func(s *vault.Settings) { s.Login = vault.Token("") }, fault.OutOfRange},
+		"no role":          {func(s *vault.Settings) { s.Login = vault.AppRole{RoleID: "id", SecretIDFile: file} }, fault.OutOfRange},
+		"no role id":       {func(s *vault.Settings) { s.Login = vault.AppRole{Role: "r", SecretIDFile: file} }, fault.OutOfRange},
+		"plain http":       {func(s *vault.Settings) { s.Address = "http://vault.example:8200" }, fault.OutOfRange},
+		"plain http, sly":  {func(s *vault.Settings) { s.Address = "http://127.0.0.1.example:8200" }, fault.OutOfRange},
+		"no address":       {func(s *vault.Settings) { s.Address = "" }, fault.OutOfRange},
+		"a mount that is":  {func(s *vault.Settings) { s.Mount = "transit/../sys" }, fault.OutOfRange},
+		"a namespace":      {func(s *vault.Settings) { s.Namespace = "a b" }, fault.OutOfRange},
+		"batches too big":  {func(s *vault.Settings) { s.Queue.Size = 129 }, fault.OutOfRange},
+		"a queue too tiny": {func(s *vault.Settings) { s.Queue.Limit = 127 }, fault.OutOfRange},
+		"no flights":       {func(s *vault.Settings) { s.Queue.Flights = -1 }, fault.OutOfRange},
+		"no time":          {func(s *vault.Settings) { s.Timeout = -1 }, fault.OutOfRange},
+		"no authorities":   {func(s *vault.Settings) { s.CAFile = file + ".pem" }, fault.NotFound},
+		"bad authorities":  {func(s *vault.Settings) { s.CAFile = file }, fault.BadEncoding},
+	} {
+		settings := good
+		c.change(&settings)
+		if k, err := vault.Open(context.Background(), settings); !fault.Is(err, c.want) {
+			t.Errorf("%s: %v, %v, want %s", what, k, err, c.want)
+		}
+	}
+	// What a shell has in its environment changes nothing.
+	t.Setenv("VAULT_ADDR", "https://127.0.0.1:2")
+	t.Setenv("VAULT_TOKEN", "hvs.other")
+	if _, err := vault.Open(context.Background(), good); !fault.Is(err, fault.KeyringUnavailable) || strings.Contains(err.Error(), "127.0.0.1:2") {
+		t.Errorf("with an environment: %v", err)
+	}
 }

@@ -72,7 +72,9 @@ func openSession(ctx context.Context, settings *Settings) (*session, error) {
 			return nil, err
 		}
 	}
-	s.calls, s.watched, s.bare = &caller{api: clients[0], timeout: settings.Timeout}, clients[1], clients[2]
+	// Where one connection is dead, the others may be.
+	s.calls = &caller{api: clients[0], timeout: settings.Timeout, lost: transport.CloseIdleConnections}
+	s.watched, s.bare = clients[1], clients[2]
 	denied := func() {
 		select {
 		case s.denials <- struct{}{}:
@@ -179,7 +181,7 @@ func (s *session) prepare(ctx context.Context) time.Duration {
 
 // alive asks whether the token is good. Without an answer it counts as good.
 func (s *session) alive(ctx context.Context) bool {
-	c := &caller{api: s.calls.api, timeout: s.calls.timeout} // whose denials tell nobody
+	c := &caller{api: s.calls.api, timeout: s.calls.timeout, lost: s.calls.lost} // whose denials tell nobody
 	_, _, err := c.do(ctx, http.MethodGet, "auth/token/lookup-self", nil)
 	return statusOf(err) != http.StatusForbidden
 }
