@@ -38,9 +38,10 @@ type login interface {
 const (
 	firstPause = 200 * time.Millisecond
 	mostPause  = 10 * time.Second
-	// A token that is good but not allowed enough is replaced at most this often: its
-	// role may have got other policies.
-	deniedPause = 5 * time.Second
+	// A token that is good but not allowed enough is replaced after the first of these,
+	// then after pauses that double: its role may have got other policies.
+	deniedPause     = 5 * time.Second
+	mostDeniedPause = time.Minute
 	// Denials are looked into at most this often.
 	lookPause = 250 * time.Millisecond
 )
@@ -117,21 +118,47 @@ func (s *session) trouble() error {
 
 func (s *session) run(ctx context.Context, secret *api.Secret) {
 	defer close(s.ended)
+	denied := deniedPause
 	for {
 		s.log.Info("logged in to Vault", "accessor", secret.Auth.Accessor, "policies", secret.Auth.Policies, "ttl", secret.Auth.LeaseDuration)
-		why := s.watch(ctx, secret)
+		why := s.watch(ctx, secret, denied)
 		if ctx.Err() != nil {
 			return
 		}
 		s.log.Warn("the token of Vault is over", "why", why)
+		before := secret
 		if secret = s.again(ctx); secret == nil {
 			return
 		}
+		if why != notEnough {
+			denied = deniedPause
+			continue
+		}
+		denied = min(2*denied, mostDeniedPause)
+		s.revoke(ctx, before)
 	}
 }
 
-// watch returns when the token is over, or another should be got, and says why.
-func (s *session) watch(ctx context.Context, secret *api.Secret) string {
+// notEnough is why watch returns while the token is good.
+const notEnough = "it is not allowed enough"
+
+// revoke ends a token that was replaced while it was good.
+func (s *session) revoke(ctx context.Context, secret *api.Secret) {
+	ctx, cancel := context.WithTimeout(ctx, s.calls.timeout)
+	defer cancel()
+	old, err := s.bare.CloneWithHeaders()
+	if err == nil {
+		old.SetToken(secret.Auth.ClientToken)
+		_, err = old.Logical().WriteWithContext(ctx, "auth/token/revoke-self", nil)
+	}
+	if err != nil {
+		s.log.Warn("cannot revoke a token of Vault that was replaced", "accessor", secret.Auth.Accessor, "error", plain(err))
+	}
+}
+
+// watch returns when the token is over, or another should be got, and says why. A
+// token that is denied something may be replaced after a pause.
+func (s *session) watch(ctx context.Context, secret *api.Secret, denied time.Duration) string {
 	watcher, err := s.watched.NewLifetimeWatcher(&api.LifetimeWatcherInput{Secret: secret})
 	if err != nil {
 		return "it cannot be watched"
@@ -162,8 +189,8 @@ func (s *session) watch(ctx context.Context, secret *api.Secret) string {
 			if !s.alive(ctx) {
 				return "Vault does not know it"
 			}
-			if time.Since(got) > jitter(deniedPause) && s.login.fresh() {
-				return "it is not allowed enough"
+			if time.Since(got) > jitter(denied) && s.login.fresh() {
+				return notEnough
 			}
 			s.sleep(ctx, lookPause)
 		}
@@ -228,6 +255,7 @@ func (s *session) close() {
 	s.login.end(context.Background(), s.calls)
 	s.calls.closed.Store(true)
 	s.calls.api.ClearToken()
+	s.calls.lost()
 }
 
 func noToken(format string, args ...any) error {

@@ -146,8 +146,8 @@ func (r *Role) Token(t testing.TB) string {
 	return secret.Auth.ClientToken
 }
 
-// RevokeAll revokes every token but root's.
-func (s *Server) RevokeAll(t testing.TB) {
+// Accessors are those of every token but root's.
+func (s *Server) Accessors(t testing.TB) []string {
 	t.Helper()
 	all, err := s.client.Logical().List("auth/token/accessors")
 	if err != nil {
@@ -157,10 +157,20 @@ func (s *Server) RevokeAll(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var out []string
 	accessors, _ := all.Data["keys"].([]any)
 	for _, a := range accessors {
-		if a != own.Data["accessor"] {
-			s.Write(t, "auth/token/revoke-accessor", map[string]any{"accessor": a})
+		if text, ok := a.(string); ok && a != own.Data["accessor"] {
+			out = append(out, text)
 		}
+	}
+	return out
+}
+
+// RevokeAll revokes every token but root's.
+func (s *Server) RevokeAll(t testing.TB) {
+	t.Helper()
+	for _, a := range s.Accessors(t) {
+		s.Write(t, "auth/token/revoke-accessor", map[string]any{"accessor": a})
 	}
 }
