@@ -99,14 +99,18 @@ func (s *session) once(ctx context.Context) (*api.Secret, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*s.calls.timeout)
 	defer cancel()
 	secret, err := s.login.token(ctx, s.bare)
-	s.mu.Lock()
-	s.why = err
-	s.mu.Unlock()
+	s.failed(err)
 	if err != nil {
 		return nil, err
 	}
 	s.calls.api.SetToken(secret.Auth.ClientToken)
 	return secret, nil
+}
+
+func (s *session) failed(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.why = why
 }
 
 // trouble is why there is no good token, as far as is known.
@@ -127,10 +131,10 @@ func (s *session) run(ctx context.Context, secret *api.Secret) {
 		}
 		s.log.Warn("the token of Vault is over", "why", why)
 		before := secret
-		if secret = s.again(ctx); secret == nil {
+		if secret = s.again(ctx, before); secret == nil {
 			return
 		}
-		if why != notEnough {
+		if why != notEnough || secret == before {
 			denied = deniedPause
 			continue
 		}
@@ -186,7 +190,7 @@ func (s *session) watch(ctx context.Context, secret *api.Secret, denied time.Dur
 				prepare.Reset(pause)
 			}
 		case <-s.denials:
-			if !s.alive(ctx) {
+			if _, dead := s.known(ctx); dead {
 				return "Vault does not know it"
 			}
 			if time.Since(got) > jitter(denied) && s.login.fresh() {
@@ -206,15 +210,18 @@ func (s *session) prepare(ctx context.Context) time.Duration {
 	return pause
 }
 
-// alive asks whether the token is good. Without an answer it counts as good.
-func (s *session) alive(ctx context.Context) bool {
+// known asks Vault whether the token is good. Without an answer it is neither good nor
+// dead.
+func (s *session) known(ctx context.Context) (good, dead bool) {
 	c := &caller{api: s.calls.api, timeout: s.calls.timeout, lost: s.calls.lost} // whose denials tell nobody
 	_, _, err := c.do(ctx, http.MethodGet, "auth/token/lookup-self", nil)
-	return statusOf(err) != http.StatusForbidden
+	return err == nil, statusOf(err) == http.StatusForbidden
 }
 
-// again logs in until it works. It returns nil when the session is closed.
-func (s *session) again(ctx context.Context) *api.Secret {
+// again logs in until it works, or until Vault knows the token before: a server that
+// is busy was seen to deny a new token once, and then not any more. It returns nil when
+// the session is closed.
+func (s *session) again(ctx context.Context, before *api.Secret) *api.Secret {
 	for pause := firstPause; ; pause = min(2*pause, mostPause) {
 		if !s.sleep(ctx, pause) {
 			return nil
@@ -224,6 +231,11 @@ func (s *session) again(ctx context.Context) *api.Secret {
 			return secret
 		}
 		s.log.Warn("cannot log in to Vault", "error", err)
+		if good, _ := s.known(ctx); good {
+			s.log.Info("Vault knows the token before")
+			s.failed(nil)
+			return before
+		}
 	}
 }
 
