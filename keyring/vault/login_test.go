@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -176,48 +177,62 @@ func testRefusedLogins(t *testing.T, s *vaulttest.Server, custodian *vaulttest.R
 // A role that gets other policies needs a new token.
 func testOtherPolicies(t *testing.T, s *vaulttest.Server) {
 	role := s.Role(t, seal.Custodian, vault.Place{Name: "changing"})
-	settings := role.Settings()
-	settings.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	settings, log := role.Settings(), &lines{}
+	settings.Log = slog.New(slog.NewTextHandler(log, nil))
 	k := role.Open(t, settings)
 	set := func(policy string) {
 		settings := role.Requests()[4]
 		settings.Body["token_policies"] = []string{policy}
 		s.Write(t, settings.Path, settings.Body)
 	}
-	// logins counts the tokens that may do little.
-	logins := func() (n int) {
-		for _, a := range s.Accessors(t) {
-			token, err := s.Root().Auth().Token().LookupAccessor(a)
-			if err != nil {
-				continue // over meanwhile
-			}
-			if policies, err := token.TokenPolicies(); err == nil && len(policies) == 1 && policies[0] == "little" {
-				n++
-			}
-		}
-		return n
-	}
-	count := func(want int) func() error {
-		return func() error {
-			_ = mac(k) // which finds out that it is denied
-			if n := logins(); n != want {
-				return fault.New(fault.KeyringUnavailable, "%d tokens", n)
-			}
-			return nil
-		}
-	}
 	s.Write(t, "sys/policies/acl/little", map[string]any{"policy": `path "auth/token/*" { capabilities = ["read", "update"] }`})
 	set("little")
 	s.RevokeAll(t)
 	role.Renew(t)
-	becomes(t, "a login under other policies", count(1), "")
+	becomes(t, "a login under other policies", func() error {
+		_ = mac(k) // which finds out that it is denied
+		if !log.has("policies=[little]") {
+			return fault.New(fault.KeyringUnavailable, "not yet")
+		}
+		return nil
+	}, "")
 	if err := mac(k); !fault.Is(err, fault.KeyringUnavailable) {
 		t.Errorf("under other policies: %v", err)
 	}
 	set(role.Name)
 	role.Renew(t)
 	becomes(t, "under its own again", func() error { return mac(k) }, "")
-	becomes(t, "the token before is revoked", count(0), "")
+	// Not before: OpenBao drops a token whose accessor is looked up during its login.
+	becomes(t, "the token before is revoked", func() error {
+		for _, a := range s.Accessors(t) {
+			token, err := s.Root().Auth().Token().LookupAccessor(a)
+			if err != nil {
+				continue // over meanwhile
+			}
+			if policies, err := token.TokenPolicies(); err == nil && len(policies) == 1 && policies[0] == "little" {
+				return fault.New(fault.KeyringUnavailable, "it is not")
+			}
+		}
+		return nil
+	}, "")
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) has(what string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), what)
 }
 
 // Tokens that live for seconds are renewed, and replaced when they cannot be renewed

@@ -131,10 +131,10 @@ func (s *session) run(ctx context.Context, secret *api.Secret) {
 		}
 		s.log.Warn("the token of Vault is over", "why", why)
 		before := secret
-		if secret = s.again(ctx, before); secret == nil {
+		if secret = s.again(ctx); secret == nil {
 			return
 		}
-		if why != notEnough || secret == before {
+		if why != notEnough {
 			denied = deniedPause
 			continue
 		}
@@ -190,7 +190,7 @@ func (s *session) watch(ctx context.Context, secret *api.Secret, denied time.Dur
 				prepare.Reset(pause)
 			}
 		case <-s.denials:
-			if _, dead := s.known(ctx); dead {
+			if !s.alive(ctx) {
 				return "Vault does not know it"
 			}
 			if time.Since(got) > jitter(denied) && s.login.fresh() {
@@ -210,18 +210,15 @@ func (s *session) prepare(ctx context.Context) time.Duration {
 	return pause
 }
 
-// known asks Vault whether the token is good. Without an answer it is neither good nor
-// dead.
-func (s *session) known(ctx context.Context) (good, dead bool) {
+// alive asks whether the token is good. Without an answer it counts as good.
+func (s *session) alive(ctx context.Context) bool {
 	c := &caller{api: s.calls.api, timeout: s.calls.timeout, lost: s.calls.lost} // whose denials tell nobody
 	_, _, err := c.do(ctx, http.MethodGet, "auth/token/lookup-self", nil)
-	return err == nil, statusOf(err) == http.StatusForbidden
+	return statusOf(err) != http.StatusForbidden
 }
 
-// again logs in until it works, or until Vault knows the token before: a server that
-// is busy was seen to deny a new token once, and then not any more. It returns nil when
-// the session is closed.
-func (s *session) again(ctx context.Context, before *api.Secret) *api.Secret {
+// again logs in until it works. It returns nil when the session is closed.
+func (s *session) again(ctx context.Context) *api.Secret {
 	for pause := firstPause; ; pause = min(2*pause, mostPause) {
 		if !s.sleep(ctx, pause) {
 			return nil
@@ -231,11 +228,6 @@ func (s *session) again(ctx context.Context, before *api.Secret) *api.Secret {
 			return secret
 		}
 		s.log.Warn("cannot log in to Vault", "error", err)
-		if good, _ := s.known(ctx); good {
-			s.log.Info("Vault knows the token before")
-			s.failed(nil)
-			return before
-		}
 	}
 }
 
