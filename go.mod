@@ -3,6 +3,7 @@ module nod
 go 1.26.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/Kagami/go-face v0.0.0-20210630145111-0c14797b4d0e
 	github.com/bep/imagemeta v1.0.1
 	github.com/cloudflare/circl v1.6.5

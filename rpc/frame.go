@@ -119,7 +119,7 @@ func (a *assembly) add(message mem.BufferSlice) {
 		return
 	}
 	if len(a.data)+n > cap(a.data) {
-		grown := make([]byte, len(a.data), min(a.size, max(2*cap(a.data), len(a.data)+n)))
+		grown := make([]byte, len(a.data), min(a.size, max(4*cap(a.data), len(a.data)+n)))
 		copy(grown, a.data)
 		clear(a.data)
 		a.data = grown

@@ -19,12 +19,16 @@ import (
 
 // Lifetimes of a leaf.
 const (
-	// Lifetime is how long a leaf is valid.
+	// Lifetime is how long a leaf is valid from when it is made.
 	Lifetime = time.Hour
 	// MaxLifetime is the longest that a leaf may be valid to be accepted.
 	MaxLifetime = 2 * time.Hour
 	// Skew is how far two clocks may be apart. It is that of crypto/seal too.
 	Skew = 30 * time.Second
+	// backdate is how long before it is made a leaf begins. With a fresh leaf, a clock
+	// that is slow by more than Skew would see a certificate out of its time and no
+	// more; now Hello can say that it is the clock.
+	backdate = 5 * time.Minute
 )
 
 // Signer signs with the newest version of a caller's identity key. keyring.Signer's
@@ -55,9 +59,15 @@ func NewLeaves(name string, instance wire.Instance, signer Signer, now func() ti
 // Rotate makes a new leaf if the newest is past half its life. Call it at start and
 // every minute.
 func (l *Leaves) Rotate(ctx context.Context) error {
+	if !nameShape.MatchString(l.name) {
+		return fault.New(fault.BadKey, "%q is not a name that the other side could pin", l.name)
+	}
 	now := l.now()
-	if c := l.newest.Load(); c != nil && now.Before(c.Leaf.NotBefore.Add(Lifetime/2)) && !now.Before(c.Leaf.NotBefore) {
-		return nil
+	if c := l.newest.Load(); c != nil {
+		made := c.Leaf.NotBefore.Add(backdate)
+		if !now.Before(made) && now.Before(made.Add(Lifetime/2)) {
+			return nil
+		}
 	}
 	signer := &authority{ctx: ctx, signer: l.signer}
 	var err error
@@ -83,10 +93,6 @@ func (l *Leaves) Rotate(ctx context.Context) error {
 	if err != nil {
 		return fault.New(fault.Unexpected, "TLS certificate: %w", err)
 	}
-	// A name that the other side could not pin is noticed here, not there.
-	if _, err := readLeaf(leaf); err != nil {
-		return fault.New(fault.BadKey, "a TLS certificate for %q: %w", l.name, err)
-	}
 	l.newest.Store(&tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private, Leaf: leaf})
 	return nil
 }
@@ -100,11 +106,12 @@ func (l *Leaves) template(now time.Time) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	now = now.UTC().Truncate(time.Second)
 	return &x509.Certificate{
 		SerialNumber:    serial.Add(serial, big.NewInt(1)), // 0 is none
 		Subject:         subject(l.name),
-		NotBefore:       now.UTC().Truncate(time.Second),
-		NotAfter:        now.UTC().Truncate(time.Second).Add(Lifetime),
+		NotBefore:       now.Add(-backdate),
+		NotAfter:        now.Add(Lifetime),
 		ExtraExtensions: extensions,
 	}, nil
 }

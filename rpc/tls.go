@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"nod/fault"
+	"nod/wire"
 )
 
 // tlsConfig is what both sides have in common, but for the check of the other side:
@@ -100,7 +101,10 @@ func (h *handshakes) secure(ctx context.Context, raw net.Conn, side func(net.Con
 	}
 	conn := side(raw, conf)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		linger(raw)
+		if alertOf(err) == "" { // the alert is this side's
+			linger(raw)
+		}
+		_ = raw.Close()
 		return nil, identity{}, handshakeFault(err)
 	}
 	who.SecurityLevel = credentials.PrivacyAndIntegrity
@@ -112,12 +116,11 @@ func (h *handshakes) secure(ctx context.Context, raw net.Conn, side func(net.Con
 	return &secured{Conn: conn, handshakes: h, who: who}, who, nil
 }
 
-// linger closes a connection when the other side has, or soon. To close it with bytes
-// unread would take back the alert that says why.
+// linger waits until the other side has closed a connection, but not for long. To close
+// it first, with bytes unread, would take back the alert that says why.
 func linger(raw net.Conn) {
 	_ = raw.SetReadDeadline(time.Now().Add(time.Second))
 	_, _ = io.CopyN(io.Discard, raw, 64<<10)
-	_ = raw.Close()
 }
 
 // enter counts a connection of a name, if it may have one more.
@@ -148,6 +151,16 @@ func (h *handshakes) expire() {
 	if conn != nil && h.leaves.now().After(conn.who.until) {
 		_ = conn.Close()
 	}
+}
+
+// reached is the process at the other end of the newest connection.
+func (h *handshakes) reached() (i wire.Instance) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.newest != nil {
+		i = h.newest.who.Instance
+	}
+	return i
 }
 
 // Info implements credentials.TransportCredentials.

@@ -30,6 +30,8 @@
 //	4 template kept after its end               salts are deleted                 TestAttackTemplateKept
 //	4 unlock held back                          in order                          TestAttackUnlockWithheld; orders TestAttackWithheldUnlock
 //	4 lock ignored by one server                each has its own                  TestAttackLockIgnored
+//	4 authority that certifies a role           pinned identities, no authority   rpc TestAttackCertificateOfAnAuthority,
+//	                                                                              TestAttackCallerOfAnAuthority
 //	5 recorded messages, and the root later     root versions are destroyed       TestAttackRecordedMessagesAndRoot;
 //	                                                                              dealer TestDestroyedRootOpensNoRecordedComparison
 //	5 wrong bit, shifted DCF                    cut and choose                    channel TestSpoiltCorrelationsAreCaught,
