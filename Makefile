@@ -49,7 +49,7 @@ demo-processes: setup build users ## the same over three processes; as root thre
 
 test: setup ## all tests, with the race detector (but for 100,000 comparisons)
 	go test -timeout 10m ./benchmarks/...
-	go test -race -shuffle=on -timeout 10m $(PKG)
+	go test -race -shuffle=on -p 4 -timeout 10m $(PKG)
 
 lint: system ## golangci-lint, pinned
 	@scripts/lint $(PKG)
