@@ -216,12 +216,9 @@ const verdictLife = 5 * time.Minute
 // Sweep removes rows that expired.
 func (d *Desk) Sweep(ctx context.Context) error {
 	for _, table := range []store.Table{tableReplay, tableSession, tableOrder} {
-		if _, err := d.store.Sweep(ctx, table, d.now(), sweepLimit); err != nil {
+		if err := store.SweepAll(ctx, d.store, table, d.now()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// sweepLimit bounds one table's part of a Sweep.
-const sweepLimit = 10_000

@@ -9,11 +9,12 @@ import (
 )
 
 // Sessions are one instance's open sessions, in memory only: they hold shares and
-// pads. A request opens at most one; a session is taken once. Safe for concurrent
-// use.
+// pads. A request opens at most one; a session is taken once. Of one that was taken
+// only its name is kept, until it expires. Safe for concurrent use.
 type Sessions[S any] struct {
 	mu     sync.Mutex
 	limit  int
+	open   int // reserved or open, and not taken
 	wipe   func(S)
 	byQ    map[canon.RequestHash]*session[S]
 	byID   map[canon.SessionID]*session[S]
@@ -23,13 +24,17 @@ type Sessions[S any] struct {
 type session[S any] struct {
 	q      canon.RequestHash
 	id     canon.SessionID
-	state  S
+	state  S // none once it was taken
 	expiry time.Time
 	opened bool // false while it is being opened
 	taken  bool
 }
 
-// NewSessions makes room for at most limit sessions. wipe is called once for each
+// remembered is how many times as many sessions are remembered, taken ones included,
+// as may be open: some 300 bytes each.
+const remembered = 16
+
+// NewSessions makes room for at most limit open sessions. wipe is called once for each
 // that ends without being taken.
 func NewSessions[S any](limit int, wipe func(S)) *Sessions[S] {
 	return &Sessions[S]{
@@ -41,20 +46,24 @@ func NewSessions[S any](limit int, wipe func(S)) *Sessions[S] {
 
 // Begin reserves a request's one session while it is being opened. If the request
 // has one already, it is returned with known set. Faults: SessionBusy while the
-// first call is still under way, Overloaded.
+// first call is still under way, SessionUsed once it was taken, Overloaded.
 func (t *Sessions[S]) Begin(q canon.RequestHash, now, expiry time.Time) (state S, known bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sweep(now)
 	if s := t.byQ[q]; s != nil {
-		if !s.opened {
+		switch {
+		case !s.opened:
 			return state, false, fault.New(fault.SessionBusy, "the session is being opened")
+		case s.taken:
+			return state, false, fault.New(fault.SessionUsed, "the request's session is or was compared")
 		}
 		return s.state, true, nil
 	}
-	if len(t.byQ) >= t.limit {
-		return state, false, fault.New(fault.Overloaded, "%d sessions are open", t.limit)
+	if t.open >= t.limit || len(t.byQ) >= remembered*t.limit {
+		return state, false, fault.New(fault.Overloaded, "%d sessions are open, and %d remembered", t.open, len(t.byQ))
 	}
+	t.open++
 	t.byQ[q] = &session[S]{q: q, expiry: expiry}
 	return state, false, nil
 }
@@ -66,6 +75,7 @@ func (t *Sessions[S]) Abandon(q canon.RequestHash) {
 	defer t.mu.Unlock()
 	if s := t.byQ[q]; s != nil && !s.opened {
 		delete(t.byQ, q)
+		t.open--
 	}
 }
 
@@ -116,8 +126,23 @@ func (t *Sessions[S]) Take(id canon.SessionID, now time.Time) (state S, err erro
 	if err != nil {
 		return state, err
 	}
+	state, s.state = s.state, state
 	s.taken = true
-	return s.state, nil
+	t.open--
+	return state, nil
+}
+
+// Return gives back a session that was taken, and of which nothing was used or sent
+// since: it can be taken again. It is wiped if it has expired meanwhile.
+func (t *Sessions[S]) Return(id canon.SessionID, state S) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.byID[id]; s != nil {
+		s.state, s.taken = state, false
+		t.open++
+		return
+	}
+	t.wipe(state)
 }
 
 // sweep ends expired sessions, at most once a second. mu is held.
@@ -131,6 +156,9 @@ func (t *Sessions[S]) sweep(now time.Time) {
 			continue
 		}
 		delete(t.byQ, q)
+		if !s.taken {
+			t.open--
+		}
 		if s.opened {
 			delete(t.byID, s.id)
 			if !s.taken {
@@ -151,4 +179,5 @@ func (t *Sessions[S]) Close() {
 	}
 	clear(t.byQ)
 	clear(t.byID)
+	t.open = 0
 }

@@ -76,6 +76,74 @@ func TestSessionsExpireAndAreBounded(t *testing.T) {
 	}
 }
 
+// Sessions that were taken take no place of open ones, hold no state, and are
+// remembered within a bound.
+func TestTakenSessionsTakeNoPlace(t *testing.T) {
+	type state struct{ secret []byte }
+	s := NewSessions(1, func(*state) {})
+	now := time.Unix(1000, 0)
+	for i := range byte(remembered) {
+		q, id := canon.RequestHash{i}, canon.SessionID{i}
+		if _, _, err := s.Begin(q, now, now.Add(time.Minute)); err != nil {
+			t.Fatalf("session %d: %v", i, err)
+		}
+		if err := s.Opened(q, id, &state{[]byte{i}}, now.Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := s.Take(id, now); err != nil || v.secret[0] != i {
+			t.Fatal(v, err)
+		}
+		if s.byID[id].state != nil {
+			t.Error("a session that was taken still has its state")
+		}
+		if _, _, err := s.Begin(q, now, now.Add(time.Minute)); !fault.Is(err, fault.SessionUsed) {
+			t.Errorf("the request of a session that was taken: %v", err)
+		}
+	}
+	if _, _, err := s.Begin(canon.RequestHash{99}, now, now.Add(time.Minute)); !fault.Is(err, fault.Overloaded) {
+		t.Errorf("over what is remembered: %v", err)
+	}
+	if _, _, err := s.Begin(canon.RequestHash{99}, now.Add(2*time.Minute), now.Add(3*time.Minute)); err != nil {
+		t.Errorf("room again: %v", err)
+	}
+}
+
+// A session that is given back is there again, until it expires.
+func TestSessionReturned(t *testing.T) {
+	wiped := 0
+	s := NewSessions(1, func(int) { wiped++ })
+	now := time.Unix(1000, 0)
+	q, id := canon.RequestHash{1}, canon.SessionID{1}
+	if _, _, err := s.Begin(q, now, now.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Opened(q, id, 7, now.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		v, err := s.Take(id, now)
+		if v != 7 || err != nil {
+			t.Fatal(v, err)
+		}
+		s.Return(id, v)
+	}
+	if wiped != 0 {
+		t.Error("a session that lives was wiped")
+	}
+	v, err := s.Take(id, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := now.Add(2 * time.Minute)
+	if _, err := s.Take(id, later); !fault.Is(err, fault.UnknownSession) {
+		t.Errorf("expired: %v", err)
+	}
+	s.Return(id, v)
+	if wiped != 1 {
+		t.Errorf("returned after it expired: wiped %d times, want once", wiped)
+	}
+}
+
 func TestTakeOnceUnderConcurrency(t *testing.T) {
 	s := NewSessions(1, func(int) {})
 	now := time.Unix(1000, 0)

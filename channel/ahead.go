@@ -41,7 +41,7 @@ func (s *Server) expandAhead() {
 // has. mu is held.
 func (s *Server) expandOne() (*served, error) {
 	for _, ch := range s.channels {
-		if ch.stopped || len(ch.ready) >= s.cfg.Ready {
+		if len(ch.ready) >= s.cfg.Ready {
 			continue
 		}
 		for _, b := range ch.batches {

@@ -85,6 +85,10 @@ func TestLyingMatcher(t *testing.T) {
 				t.Fatalf("another instance cannot go on: %v", err)
 			}
 			l.Done()
+			w.clock.forward(48 * time.Hour) // what is idle is dropped; what lied stays out
+			if _, err := p.to.OpenChannel(t.Context(), w.opening(p.peer)); !fault.Is(err, fault.ChannelStopped) {
+				t.Errorf("the instance may open another when it has waited: %v", err)
+			}
 			balanced(t, s.Stats())
 		})
 	}

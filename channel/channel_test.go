@@ -197,6 +197,33 @@ func TestExhausted(t *testing.T) {
 	balanced(t, source.Stats())
 }
 
+// Who has no deadline is told after the wait all the same, and nothing is lost by it.
+func TestWaitIsBounded(t *testing.T) {
+	w := newWorld(t)
+	away := make(chan struct{})
+	fair := w.dealer
+	w.dealer = dealerFunc(func(ctx context.Context, q *wire.BatchRequest) (*wire.BatchAnswer, error) {
+		select {
+		case <-away:
+			return fair.Batch(ctx, q)
+		case <-ctx.Done():
+			return nil, fault.New(fault.Cancelled, "%w", ctx.Err())
+		}
+	})
+	w.source.Wait = time.Millisecond
+	source, _, _ := w.start(t)
+	if _, err := source.Take(context.Background(), w.check.ID); !fault.Is(err, fault.CorrelationsExhausted) {
+		t.Errorf("while the dealer does not answer: %v", err)
+	}
+	close(away)
+	eventually(t, "a correlation is there", func() bool {
+		leases, err := source.Take(context.Background(), w.check.ID)
+		Release(leases)
+		return err == nil
+	})
+	balanced(t, source.Stats())
+}
+
 type dealerFunc func(ctx context.Context, q *wire.BatchRequest) (*wire.BatchAnswer, error)
 
 func (f dealerFunc) Batch(ctx context.Context, q *wire.BatchRequest) (*wire.BatchAnswer, error) {

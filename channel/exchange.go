@@ -37,6 +37,7 @@ func (st *stream) exchange(ctx context.Context) (*batch, error) {
 // number is the open channel, opened if there is none, with the next batch's number.
 func (st *stream) number(ctx context.Context) (*conduit, uint64, error) {
 	st.mu.Lock()
+	st.look()
 	c, ended := st.channel, st.ended
 	st.mu.Unlock()
 	if ended != nil {
@@ -72,11 +73,14 @@ func (st *stream) open(ctx context.Context) (*conduit, error) {
 		return nil, err
 	}
 	n.custodian, n.nonce1 = opened.Instance, opened.Nonce
+	reached := s.cfg.Reaches()
 	id := n.id()
 	if err := s.record(ctx, audit.Leaf{Operation: audit.OpChannel, Session: canon.Digest(id)}); err != nil {
 		return nil, err
 	}
-	return newConduit(n, compare.NewChannel(id, st.check), compare.Matcher), nil
+	c := newConduit(n, compare.NewChannel(id, st.check), compare.Matcher)
+	c.reached = reached
+	return c, nil
 }
 
 // cutAndChoose tosses the coin with the custodian and swaps the seeds that it

@@ -222,6 +222,7 @@ func (w *world) startSource(t testing.TB, s *Server) (*Source, wire.Peer) {
 	cfg.Config = w.config(w.matcher, peer)
 	cfg.Custodian = w.between(connect(s, peer))
 	cfg.Retry = or(cfg.Retry, time.Millisecond)
+	cfg.Wait = or(cfg.Wait, time.Minute) // tests wait for what must come
 	source, err := NewSource(cfg)
 	if err != nil {
 		t.Fatal(err)

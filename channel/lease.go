@@ -6,6 +6,7 @@ import (
 	"nod/crypto/canon"
 	"nod/crypto/compare"
 	"nod/fault"
+	"nod/wire"
 )
 
 // Lease is one correlation, handed out for one comparison. Its holder calls Done
@@ -42,6 +43,8 @@ type conduit struct {
 	names names
 	party compare.Party
 	free  chan *compare.Ready
+
+	reached wire.Instance // the matcher's side: which process the transport found there
 }
 
 // spare is how much memory of finished leases a channel keeps for the next ones.

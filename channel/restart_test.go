@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,6 +57,40 @@ func TestCustodianRestarts(t *testing.T) {
 	if s := source.Stats(); s.Discarded == 0 || s.Channels != 1 {
 		t.Errorf("%+v", s)
 	}
+}
+
+// A matcher whose transport tells that it reaches another custodian throws the old
+// channel away before anything of it is handed out.
+func TestCustodianIsAnotherProcess(t *testing.T) {
+	w := newWorld(t)
+	w.checks = []*code.Check{w.check}
+	first, second := w.startServer(t), w.startServer(t)
+	peer := newPeer(seal.Matcher)
+	current := &line{to: connect(first, peer)}
+	var reached atomic.Pointer[wire.Instance]
+	reached.Store(&wire.Instance{1})
+	cfg := w.source
+	cfg.Config = w.config(w.matcher, peer)
+	cfg.Custodian, cfg.Reaches = current, func() wire.Instance { return *reached.Load() }
+	source, err := NewSource(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	old := w.takeOne(t, source)
+	first.Close()
+	current.swap(connect(second, peer))
+	reached.Store(&wire.Instance{2})
+	fresh := w.takeOne(t, source)
+	if fresh.Channel == old.Channel {
+		t.Error("a correlation of a custodian that is gone is handed out")
+	}
+	l, err := second.Claim(wire.WithPeer(t.Context(), peer), fresh.Channel, fresh.Index, w.check.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	Release([]*Lease{old, fresh, l})
+	balanced(t, source.Stats())
 }
 
 // A matcher that was restarted is another instance: it cannot go on with the old

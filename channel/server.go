@@ -23,7 +23,7 @@ type ServerConfig struct {
 	Config
 	Channels int           // open at a time, over all matcher instances. 0: 16
 	Batches  int           // kept a channel, the oldest being dropped for a new one. 0: 4
-	Idle     time.Duration // a channel unused for so long is dropped. 0: 1 hour
+	Idle     time.Duration // a channel unused for so long is dropped, or sooner if its place is needed. 0: 1 hour
 	Ready    int           // kept expanded a channel, of those that come next. 0: 64
 }
 
@@ -53,7 +53,8 @@ type Server struct {
 	mu       sync.Mutex
 	cond     *sync.Cond // there may be something to expand, or nothing more
 	channels map[canon.ChannelID]*served
-	ended    error // set once: nothing is served any more
+	stopped  map[wire.Instance]canon.ChannelID // instances that lied, each with the channel it lied on
+	ended    error                             // set once: nothing is served any more
 	stats    Stats
 }
 
@@ -65,7 +66,6 @@ type served struct {
 	batches []*dealt          // finished, oldest first
 	ready   map[uint64]*Lease // expanded ahead, by index
 	used    time.Time         // last call
-	stopped bool              // for good; it holds nothing any more
 }
 
 // dealt is a batch that passed cut and choose. A half that was sacrificed, expanded or
@@ -83,7 +83,10 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	if err := cfg.defaults(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, checks: map[canon.CheckID]*code.Check{}, channels: map[canon.ChannelID]*served{}}
+	s := &Server{
+		cfg: cfg, checks: map[canon.CheckID]*code.Check{}, channels: map[canon.ChannelID]*served{},
+		stopped: map[wire.Instance]canon.ChannelID{},
+	}
 	s.side = side{&s.cfg.Config, compare.Custodian}
 	for _, check := range s.Checks {
 		s.checks[check.ID] = check
@@ -156,19 +159,41 @@ func (s *Server) room(instance wire.Instance, check canon.CheckID) error {
 	if s.ended != nil {
 		return s.ended
 	}
-	for id, ch := range s.channels {
-		switch {
-		case ch.names.matcher != instance:
-		case ch.stopped:
-			return fault.New(fault.ChannelStopped, "an alarm stopped channel %v of this instance", id)
-		case ch.names.check == check:
+	if id, ok := s.stopped[instance]; ok {
+		return fault.New(fault.ChannelStopped, "an alarm stopped channel %v of this instance", id)
+	}
+	for _, ch := range s.channels {
+		if ch.names.matcher == instance && ch.names.check == check {
 			s.drop(ch)
 		}
 	}
-	if len(s.channels) >= s.cfg.Channels {
+	if len(s.channels) >= s.cfg.Channels && !s.evict() {
 		return fault.New(fault.ChannelLimit, "%d channels are open", len(s.channels))
 	}
 	return nil
+}
+
+// quiet is how long a channel is unused before another may have its place, if there is
+// no other place.
+const quiet = time.Minute
+
+// evict drops the channel that was unused the longest, if it is quiet, and reports
+// whether there was one. Each start of a matcher leaves the channels of the start before
+// without an owner: a matcher that crashes now and then would fill every place, and be
+// refused until the first of them is idle. An owner that is alive after all opens
+// another. A stopped channel stays: it keeps its instance out.
+func (s *Server) evict() bool {
+	var oldest *served
+	for _, ch := range s.channels {
+		if oldest == nil || ch.used.Before(oldest.used) {
+			oldest = ch
+		}
+	}
+	if oldest == nil || s.Clock().Sub(oldest.used) < quiet {
+		return false
+	}
+	s.drop(oldest)
+	return true
 }
 
 // find is the caller's own channel.
@@ -181,12 +206,12 @@ func (s *Server) find(ctx context.Context, id canon.ChannelID) (*served, error) 
 	switch {
 	case s.ended != nil:
 		return nil, s.ended
+	case s.stopped[instance] == id && id != canon.ChannelID{}:
+		return nil, fault.New(fault.ChannelStopped, "channel %v", id)
 	case ch == nil:
 		return nil, fault.New(fault.UnknownChannel, "channel %v", id)
 	case ch.names.matcher != instance:
 		return nil, fault.New(fault.NotAllowed, "channel %v belongs to another matcher instance", id)
-	case ch.stopped:
-		return nil, fault.New(fault.ChannelStopped, "channel %v", id)
 	}
 	ch.used = s.Clock()
 	return ch, nil
@@ -248,9 +273,7 @@ func (s *Server) Stats() Stats {
 	defer s.mu.Unlock()
 	out := s.stats
 	for _, ch := range s.channels {
-		if !ch.stopped {
-			out.Channels++
-		}
+		out.Channels++
 		for _, b := range ch.batches {
 			out.Stock += b.left
 		}
@@ -286,7 +309,8 @@ func (s *Server) halt(err error) {
 }
 
 // failed turns an accusation into an alarm. A cheating dealer stops everything, a
-// lying matcher its channel, and its instance from opening another.
+// lying matcher its channel, and its instance from opening another as long as this
+// process runs.
 func (s *Server) failed(ctx context.Context, ch *served, err error) error {
 	var a *accusation
 	if !errors.As(err, &a) {
@@ -301,7 +325,7 @@ func (s *Server) failed(ctx context.Context, ch *served, err error) error {
 	} else {
 		s.mu.Lock()
 		s.drop(ch)
-		ch.stopped, s.channels[ch.ID] = true, ch
+		s.stopped[ch.names.matcher] = ch.ID
 		s.mu.Unlock()
 	}
 	s.raise(ctx, a)

@@ -61,6 +61,14 @@ func TestOpenChannelRefuses(t *testing.T) {
 	if _, err := s.OpenChannel(wire.WithPeer(t.Context(), third), w.opening(third)); !fault.Is(err, fault.ChannelLimit) {
 		t.Errorf("beyond the limit: %v", err)
 	}
+	// A matcher that was restarted needs the place of what it was before.
+	w.clock.forward(2 * time.Minute)
+	if _, err := s.OpenChannel(wire.WithPeer(t.Context(), third), w.opening(third)); err != nil {
+		t.Errorf("quiet channels keep their place though there is no other: %v", err)
+	}
+	if n := s.Stats().Channels; n != 2 {
+		t.Errorf("%d channels are open: more than one was dropped for one place", n)
+	}
 	w.clock.forward(2 * time.Hour)
 	if _, err := s.OpenChannel(wire.WithPeer(t.Context(), third), w.opening(third)); err != nil {
 		t.Errorf("idle channels keep their place: %v", err)

@@ -24,6 +24,11 @@ type Custodian interface {
 type SourceConfig struct {
 	Config
 	Custodian Custodian
+	// Reaches is the custodian's process that calls reach now, as the transport found.
+	// If it is another than the one that a channel was opened with, the channel is lost:
+	// that is noticed before a correlation is handed out, and not by a comparison that
+	// fails. nil: not known.
+	Reaches func() wire.Instance
 
 	// Low and High bound the stock of each check, in correlations: batches are
 	// fetched when it is below Low, for as long as it stays within High. High is at
@@ -31,9 +36,12 @@ type SourceConfig struct {
 	Low, High int
 	// Ready is how many correlations of each check are kept expanded. 0: 64.
 	Ready int
-	// Retry is the pause after a failed batch; it doubles up to 64 times that. 0:
+	// Retry is the pause after a failed batch; it doubles up to 16 times that. 0:
 	// 250 ms.
 	Retry time.Duration
+	// Wait bounds how long Take waits. Who asks is better told soon, and asks again,
+	// than kept until its deadline with a place of its caller's taken. 0: 2 s.
+	Wait time.Duration
 }
 
 func (c *SourceConfig) defaults() error {
@@ -43,11 +51,15 @@ func (c *SourceConfig) defaults() error {
 	if c.Custodian == nil {
 		panic("channel: a source without a custodian")
 	}
+	if c.Reaches == nil {
+		c.Reaches = func() (none wire.Instance) { return none }
+	}
 	c.Low = or(c.Low, (c.usable()+1)/2)
 	c.High = or(c.High, c.Low+c.usable())
 	c.Ready = or(c.Ready, 64)
 	c.Retry = or(c.Retry, 250*time.Millisecond)
-	if c.Low < 1 || c.High < c.Low+c.usable() || c.Ready < 1 || c.Retry < 0 {
+	c.Wait = or(c.Wait, 2*time.Second)
+	if c.Low < 1 || c.High < c.Low+c.usable() || c.Ready < 1 || c.Retry < 0 || c.Wait < 0 {
 		return fault.New(fault.OutOfRange, "stock of %d to %d, %d ready, with batches of %d", c.Low, c.High, c.Ready, c.usable())
 	}
 	return nil
@@ -92,10 +104,13 @@ func NewSource(cfg SourceConfig) (*Source, error) {
 }
 
 // Take hands out one correlation for each check, in order; a check may be named
-// more than once. It waits until there are enough, and fails as a whole:
-// fault.CorrelationsExhausted when ctx ends first, fault.ChannelStopped after an
-// alarm, fault.UnknownModel for a check that was not configured.
+// more than once. It waits until there are enough, but not for long, and fails as a
+// whole: fault.CorrelationsExhausted when ctx or the wait ends first,
+// fault.ChannelStopped after an alarm, fault.UnknownModel for a check that was not
+// configured.
 func (s *Source) Take(ctx context.Context, checks ...canon.CheckID) ([]*Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Wait)
+	defer cancel()
 	leases := make([]*Lease, 0, len(checks))
 	for _, id := range checks {
 		st := s.streams[id]

@@ -73,7 +73,7 @@ func (st *stream) wait(ctx context.Context, reached func() bool) bool {
 func (st *stream) take(ctx context.Context) (*Lease, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	for st.wait(ctx, func() bool { return len(st.ready) > 0 }) {
+	for st.wait(ctx, func() bool { st.look(); return len(st.ready) > 0 }) {
 		l := st.ready[0]
 		st.ready[0] = nil // no reference stays behind
 		st.ready = st.ready[1:]
@@ -103,6 +103,7 @@ func (st *stream) exhausted() error {
 func (st *stream) health() error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	st.look()
 	if st.ended == nil && st.stock() > 0 {
 		return nil
 	}
@@ -134,7 +135,7 @@ func (st *stream) fill(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause):
-			pause = min(2*pause, 64*st.src.cfg.Retry)
+			pause = min(2*pause, 16*st.src.cfg.Retry)
 		}
 	}
 }
@@ -219,6 +220,14 @@ func (st *stream) lost(id canon.ChannelID) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.channel != nil && st.channel.ID == id {
+		st.channel = nil
+		st.empty()
+	}
+}
+
+// look throws away a channel whose custodian is another process by now, with st.mu held.
+func (st *stream) look() {
+	if st.channel != nil && st.channel.reached != st.src.cfg.Reaches() {
 		st.channel = nil
 		st.empty()
 	}

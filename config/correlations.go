@@ -31,9 +31,12 @@ type MatcherCorrelations struct {
 	// Ready is how many correlations of each check are kept expanded, about 13 KB each
 	// for a model of 1,024 bits. Default: 64. Range: 1 to 65536.
 	Ready int `toml:"ready" default:"64" range:"1..65536"`
-	// Retry is the pause after a batch that failed; it doubles, up to 64 times that.
+	// Retry is the pause after a batch that failed; it doubles, up to 16 times that.
 	// Default: 250ms. Range: 10ms to 1m.
 	Retry Duration `toml:"retry" default:"250ms" range:"10ms..1m"`
+	// Wait is how long a verification waits for correlations before it is refused as
+	// correlations_exhausted. Default: 2s. Range: 10ms to 20s.
+	Wait Duration `toml:"wait" default:"2s" range:"10ms..20s"`
 }
 
 // check holds the sizes to one another, as channel.NewSource will.
@@ -77,8 +80,8 @@ type CustodianCorrelations struct {
 	// Memory is up to channels x batches x batch x 13 KB for a model of 1,024 bits.
 	// Default: 4. Range: 1 to 64.
 	Batches int `toml:"batches" default:"4" range:"1..64"`
-	// Idle is how long a channel may be unused before it is dropped. Default: 1h.
-	// Range: 1m to 24h.
+	// Idle is how long a channel may be unused before it is dropped; a minute is enough
+	// if its place is needed. Default: 1h. Range: 1m to 24h.
 	Idle Duration `toml:"idle" default:"1h" range:"1m..24h"`
 	// Ready is how many correlations of each channel are kept expanded, about 13 KB each
 	// for a model of 1,024 bits. Default: 64. Range: 1 to 65536.

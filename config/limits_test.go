@@ -89,7 +89,7 @@ func TestDefaultsAreTheOthersDefaults(t *testing.T) {
 	}
 	batch, sacrifice := cut.Default.Batch, cut.Default.Sacrifice
 	day, minutes := Duration(24*time.Hour), Duration(2*time.Minute)
-	if want := (MatcherCorrelations{batch, sacrifice, day, minutes, 0, 0, 64, Duration(250 * time.Millisecond)}); m.Correlations != want {
+	if want := (MatcherCorrelations{batch, sacrifice, day, minutes, 0, 0, 64, Duration(250 * time.Millisecond), Duration(2 * time.Second)}); m.Correlations != want {
 		t.Errorf("matcher's correlations %+v, want %+v", m.Correlations, want)
 	}
 	if want := (CustodianCorrelations{batch, sacrifice, day, minutes, 16, 4, Duration(time.Hour), 64}); c.Correlations != want {

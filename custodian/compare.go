@@ -94,7 +94,7 @@ func (c *Custodian) Close(ctx context.Context, m *wire.CompareClose) (*wire.Comp
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.running.take(m.Session, peer.Instance)
+	s, err := c.running.take(m.Session, peer.Instance, c.Now())
 	if err != nil {
 		return nil, err
 	}

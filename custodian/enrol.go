@@ -68,7 +68,9 @@ func (c *Custodian) Enrol(ctx context.Context, m *wire.EnrolStart) (*wire.EnrolD
 	})
 	if err != nil {
 		b.Wipe()
-		return nil, err
+		return nil, c.Failure(ctx, audit.Leaf{
+			Subject: e.Subject, Party: e.Station, Session: canon.Digest(e.Row), Key: string(keyring.Pad), KeyVersion: p.version,
+		}, err)
 	}
 	y1 := share.Expand(&seed, model.Bits())[0]
 	defer y1.Wipe()

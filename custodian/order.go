@@ -33,7 +33,8 @@ func (c *Custodian) Order(ctx context.Context, m *wire.OrderRequest) (*wire.Orde
 		return c.erase(ctx, o.Handle)
 	})
 	if err != nil {
-		return nil, err
+		// The record says what was to be done; nothing was.
+		return nil, c.Failure(ctx, audit.Leaf{Subject: o.Subject, Session: canon.Digest(o.Hash())}, err)
 	}
 	statement, err := c.statement(orders.Statement{Kind: kind, Order: o.Hash(), Removed: admit.ParseRows(note)})
 	return &wire.OrderDone{Statement: statement}, err

@@ -59,12 +59,13 @@ func (r *running) put(s *session) {
 	r.byID[s.id] = s
 }
 
-// take ends a session's run; only the instance that opened it may.
-func (r *running) take(id canon.SessionID, matcher wire.Instance) (*session, error) {
+// take ends a session's run; only the instance that opened it may, while the session
+// lives. Later it is left for expired.
+func (r *running) take(id canon.SessionID, matcher wire.Instance, now time.Time) (*session, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.byID[id]
-	if s == nil || s.matcher != matcher {
+	if s == nil || s.matcher != matcher || now.After(s.expiry) {
 		return nil, fault.New(fault.UnknownSession, "no comparison of this session is under way")
 	}
 	delete(r.byID, id)

@@ -51,6 +51,9 @@ type Options struct {
 	Log    *slog.Logger // none
 	Now    func() time.Time
 	Alarm  func(channel.Alarm)
+	// Wait is how long a verification waits for correlations. Half a minute: the first
+	// one may be asked for as soon as everything is started.
+	Wait time.Duration
 
 	// For tests: what stands between the roles, and around their parts.
 	Caller func(from, to seal.Role, c wire.Caller) wire.Caller
@@ -58,6 +61,8 @@ type Options struct {
 	// RawStore is below the encryption of rows.
 	RawStore func(seal.Role, store.Store) store.Store
 	Keyring  func(seal.Role, keyring.Keyring) keyring.Keyring
+	// Parties is what both servers' operators registered, given the one that Open makes.
+	Parties func(orders.Parties) orders.Parties
 }
 
 func (o *Options) defaults() {
@@ -66,6 +71,9 @@ func (o *Options) defaults() {
 	}
 	if o.Limits == (admit.Limits{}) {
 		o.Limits = admit.Defaults()
+	}
+	if o.Wait == 0 {
+		o.Wait = 30 * time.Second
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -87,6 +95,9 @@ func (o *Options) defaults() {
 	}
 	if o.Keyring == nil {
 		o.Keyring = func(_ seal.Role, k keyring.Keyring) keyring.Keyring { return k }
+	}
+	if o.Parties == nil {
+		o.Parties = func(p orders.Parties) orders.Parties { return p }
 	}
 }
 
@@ -166,7 +177,7 @@ func (d *Deployment) wire(ctx context.Context, o *Options, parts map[seal.Role]*
 	}
 	toDealer := d.caller(o, parts, seal.Dealer, wire.ServeDealer(d.DealerRole, report(o, seal.Dealer)))
 	rules := rows.Rules{
-		Plans: []*code.Plan{d.Plan}, Parties: parties.party, Stations: parties.stationKeys,
+		Plans: []*code.Plan{d.Plan}, Parties: o.Parties(parties.party), Stations: parties.stationKeys,
 		Bureau: []*orders.PublicKey{parties.bureau.Public()}, Limits: o.Limits,
 	}
 	sizes := channel.Config{Params: o.Params}
@@ -190,8 +201,8 @@ func (d *Deployment) wire(ctx context.Context, o *Options, parts map[seal.Role]*
 	}
 	matcher, err := matcherd.Build(ctx, r, matcherd.Options{
 		Rules: rules, Bundle: d.Bundle, Custodian: wire.CustodianClient{Caller: toCustodian(seal.Matcher)},
-		Dealer: wire.DealerClient{Caller: toDealer(seal.Matcher)}, Correlations: channel.SourceConfig{Config: sizes},
-		Sessions: maxSessions, Alarm: o.Alarm,
+		Dealer:       wire.DealerClient{Caller: toDealer(seal.Matcher)},
+		Correlations: channel.SourceConfig{Config: sizes, Wait: o.Wait}, Sessions: maxSessions, Alarm: o.Alarm,
 	})
 	if err != nil {
 		return err

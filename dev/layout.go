@@ -36,6 +36,18 @@ type Layout struct {
 	Ports  [6]int // calls of matcher, custodian, dealer; operations likewise
 	// Batch is how many correlations are fetched at once. 0: Small's.
 	Batch int
+	// Log is the level of the roles' logs. "": the default.
+	Log string
+	// Limits are lines of the table [limits] of matcher and custodian, and Stock of the
+	// matcher's [correlations], where the defaults do not do.
+	Limits, Stock []string
+	// Profile has the programs serve Go's profiles at their operations address.
+	Profile bool
+}
+
+// Operations is the address of a role's health and metrics.
+func (l *Layout) Operations(role seal.Role) string {
+	return l.address(3 + slices.Index(seal.Roles(), role))
 }
 
 // Program is the name of a role's program, and of its configuration file without the
@@ -58,12 +70,12 @@ func (l *Layout) public(name string) string { return filepath.Join(l.Folder, "pu
 // FreePorts are six ports of the loopback address that nobody listens at now.
 func FreePorts() (ports [6]int, err error) {
 	for i := range ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		if err != nil {
 			return ports, fault.New(fault.CannotListen, "%w", err)
 		}
-		defer listener.Close() //nolint:errcheck // it was never used
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
+		defer listener.Close()                         //nolint:errcheck,gocritic // never used; all six are open at a time, to differ
+		ports[i] = listener.Addr().(*net.TCPAddr).Port //nolint:errcheck // a TCP listener's
 	}
 	return ports, nil
 }
@@ -168,12 +180,22 @@ func (l *Layout) text(role seal.Role) string {
 	if role != seal.Dealer {
 		line("policies = [\"../public/policy.json\"]")
 	}
+	if l.Log != "" {
+		line("\n[log]\nlevel = %q", l.Log)
+	}
 	line("\n[listen]\ncalls = %q\noperations = %q", l.address(i), l.address(3+i))
 	if role == seal.Dealer {
 		line("\n[correlations]\nmax_batch = %d", batch)
 		return b.String()
 	}
 	line("\n[correlations]\nbatch = %d", batch)
+	if role == seal.Matcher {
+		lines(&b, l.Stock)
+	}
+	if len(l.Limits) > 0 {
+		line("\n[limits]")
+		lines(&b, l.Limits)
+	}
 	line("\n[peers]\ndealer = %q", l.address(2))
 	if role == seal.Matcher {
 		line("custodian = %q", l.address(1))
@@ -184,6 +206,12 @@ func (l *Layout) text(role seal.Role) string {
 	line("\n[[station]]\nid = %q\nkeys = [\"../public/station.jwk\"]", StationName)
 	line("\n[bureau]\nkeys = [\"../public/bureau.jwk\"]")
 	return b.String()
+}
+
+func lines(b *strings.Builder, more []string) {
+	for _, l := range more {
+		b.WriteString(l + "\n")
+	}
 }
 
 func (l *Layout) clientText() string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,11 +18,13 @@ import (
 	"nod/fault"
 )
 
-// Processes are the three programs of a Layout, running.
+// Processes are the three programs of a Layout, running. One goroutine at a time.
 type Processes struct {
-	layout *Layout
-	ended  chan ended
-	byRole map[seal.Role]*exec.Cmd
+	layout   *Layout
+	programs string
+	out      io.Writer
+	ended    chan ended
+	byRole   map[seal.Role]*exec.Cmd
 }
 
 type ended struct {
@@ -33,24 +36,37 @@ type ended struct {
 // of them are ready. Each runs as the user that owns its role's folder, if this process
 // may say so. Their logs go to out.
 func (l *Layout) Up(ctx context.Context, programs string, out io.Writer) (*Processes, error) {
-	p := &Processes{layout: l, ended: make(chan ended, 3), byRole: map[seal.Role]*exec.Cmd{}}
+	p := &Processes{layout: l, programs: programs, out: out, ended: make(chan ended, 3), byRole: map[seal.Role]*exec.Cmd{}}
 	for _, role := range slices.Backward(seal.Roles()) {
-		if err := p.start(role, programs, out); err != nil {
+		if err := p.start(role); err != nil {
 			return nil, errors.Join(err, p.Stop())
 		}
 	}
-	for i, role := range seal.Roles() {
-		if err := p.await(ctx, role, l.address(3+i)); err != nil {
-			return nil, errors.Join(err, p.Stop())
-		}
+	if err := p.Ready(ctx); err != nil {
+		return nil, errors.Join(err, p.Stop())
 	}
 	return p, nil
 }
 
-func (p *Processes) start(role seal.Role, programs string, out io.Writer) error {
-	program := filepath.Join(programs, Program(role))
-	c := exec.Command(program, "--config", p.layout.Config(role)) //nolint:gosec // the operator's own programs
-	c.Stdout, c.Stderr = out, out
+// Ready returns when each of the three says that it is ready, which takes a minute at
+// most.
+func (p *Processes) Ready(ctx context.Context) error {
+	for _, role := range seal.Roles() {
+		if err := p.await(ctx, role, p.layout.Operations(role)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Processes) start(role seal.Role) error {
+	program := filepath.Join(p.programs, Program(role))
+	arguments := []string{"--config", p.layout.Config(role)}
+	if p.layout.Profile {
+		arguments = append(arguments, "--profile")
+	}
+	c := exec.Command(program, arguments...) //nolint:gosec,noctx // the operator's own programs; they drain, and no context cuts them off
+	c.Stdout, c.Stderr = p.out, p.out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is for this process: it drains them
 	owner, err := ownerOf(p.layout.Role(role))
 	if err != nil {
@@ -60,7 +76,11 @@ func (p *Processes) start(role seal.Role, programs string, out io.Writer) error 
 		c.SysProcAttr.Credential = owner
 		c.Env = []string{"PATH=/usr/bin:/bin"}
 	}
-	if err := c.Start(); err != nil {
+	err = c.Start()
+	if errors.Is(err, fs.ErrPermission) && c.SysProcAttr.Credential != nil {
+		return fault.New(fault.NotFound, "%s: %w: the role's user may not run it there; copy the three programs to a folder that every user may enter, such as /usr/local/bin, and say --programs", program, err)
+	}
+	if err != nil {
 		return fault.New(fault.NotFound, "%s: %w (make build makes it)", program, err)
 	}
 	p.byRole[role] = c
@@ -127,6 +147,23 @@ func (p *Processes) Wait(ctx context.Context) error {
 
 // Process is one of the three, for a test to signal.
 func (p *Processes) Process(role seal.Role) *os.Process { return p.byRole[role].Process }
+
+// Kill ends one of the three at once, as a crash does, and returns when it is gone. It
+// is an error if another one has ended by itself meanwhile.
+func (p *Processes) Kill(role seal.Role) error {
+	if err := p.byRole[role].Process.Kill(); err != nil {
+		return fault.New(fault.Unexpected, "killing %s: %w", Program(role), err)
+	}
+	e := <-p.ended
+	delete(p.byRole, e.role)
+	if e.role != role {
+		return fault.New(fault.PeerUnavailable, "%s ended by itself: %v; its log says why", Program(e.role), e.err)
+	}
+	return nil
+}
+
+// Start starts one that was killed, and does not wait until it is ready.
+func (p *Processes) Start(role seal.Role) error { return p.start(role) }
 
 // Stop has the three drain, the matcher first, and waits until they have ended.
 func (p *Processes) Stop() error {

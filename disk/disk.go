@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"nod/fault"
@@ -65,12 +66,30 @@ func read(path string, limit int64, check func(os.FileInfo) error) ([]byte, erro
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 
+// begun is how the names of files begin that Replace has not put in their place yet.
+func begun(path string) string { return "." + filepath.Base(path) + ".new-" }
+
+// Leftovers are the files that Replaces of a path left behind which were killed in the
+// middle. Whoever asks must hold off further ones.
+func Leftovers(path string) (out []string, err error) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), begun(path)) {
+			out = append(out, filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
+	return out, nil
+}
+
 // Replace writes a file of mode 0600 so that after a crash it has its old
 // contents or the new ones, and returns when the new ones are durable. After an
 // error it has either.
 func Replace(path string, data []byte) (err error) {
 	folder := filepath.Dir(path)
-	f, err := os.CreateTemp(folder, "."+filepath.Base(path)+".new-*") // mode 0600
+	f, err := os.CreateTemp(folder, begun(path)+"*") // mode 0600
 	if err != nil {
 		return err
 	}

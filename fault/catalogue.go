@@ -36,6 +36,7 @@ const (
 	RecordForged       Code = "record_forged"       // a stored row was changed, moved or made under another key
 	KeysetForged       Code = "keyset_forged"       // a wrapped keyset was changed, moved or wrapped under another key
 	KeyType            Code = "key_type"            // a key of another type than the operation needs
+	KeyExposed         Code = "key_exposed"         // a key that its keeper may give out or drop, or that was made elsewhere
 	Exposed            Code = "exposed"             // a file of secrets that other users may open, or one of trust that they may write to
 	AuditUnavailable   Code = "audit_unavailable"   // the audit record cannot be written
 	AuditBroken        Code = "audit_broken"        // the audit record's hash chain does not hold
@@ -151,6 +152,7 @@ var catalogue = map[Code]entry{
 	RecordForged:       {Tamper, "find out who wrote to the store; restore the row from a backup, or delete it"},
 	KeysetForged:       {Tamper, "restore the role's keyset from a backup; without it its rows cannot be read"},
 	KeyType:            {Refused, "use a key of the right type, or another name"},
+	KeyExposed:         {Tamper, "find out who changed the key's settings; do not use it: make a new key"},
 	Exposed:            {Refused, "take the others' rights away: chmod 600 the file, chmod 700 the folder"},
 	AuditUnavailable:   {Unavailable, "check the audit folder and its free space, then restart the role"},
 	AuditBroken:        {Tamper, "keep the file as evidence, find out who wrote to it, and start a new one"},

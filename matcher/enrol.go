@@ -76,7 +76,7 @@ func (m *Matcher) storeTemplate(ctx context.Context, e *admit.Enrolment, t *temp
 		return []store.Write{putTemplate(templateRow(e.Handle, e.Slot), t, record)}, nil, nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, m.Failure(ctx, audit.Leaf{Subject: e.Subject, Party: e.Station, Session: canon.Digest(e.Row)}, err)
 	}
 	promoted, err := m.Custodian.Stored(ctx, &wire.RowStored{Row: t.row})
 	if err != nil {
@@ -185,6 +185,10 @@ func (m *Matcher) Order(ctx context.Context, r *wire.OrderRequest) (*wire.Receip
 		}
 		return m.erase(ctx, o.Handle)
 	})
+	if err != nil {
+		// The record says what was to be done; nothing was.
+		err = m.Failure(ctx, audit.Leaf{Subject: o.Subject, Session: canon.Digest(o.Hash())}, err)
+	}
 	// An order that is stale or over here may still be wanted there, and the other
 	// way round: each server answers for itself, and both must sign.
 	done, theirs := m.Custodian.Order(ctx, r)

@@ -66,14 +66,11 @@ func (m *Matcher) Maintain(ctx context.Context) error {
 	if err := m.Signers.Rotate(ctx, now, sign); err != nil {
 		return err
 	}
-	if _, err := m.Store.Sweep(ctx, tableVerdict, now, sweepLimit); err != nil {
+	if err := store.SweepAll(ctx, m.Store, tableVerdict, now); err != nil {
 		return err
 	}
 	return m.Desk.Sweep(ctx)
 }
-
-// sweepLimit bounds the verdicts removed at once.
-const sweepLimit = 10_000
 
 // Stop wipes what is in memory. No call may be under way.
 func (m *Matcher) Stop() {

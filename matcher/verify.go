@@ -21,7 +21,9 @@ import (
 // Verify compares a probe with its session's templates. It consumes the session
 // and debits this server's own copy of the budget before anything that depends
 // on the result leaves. A finished verdict is given again for the same probe;
-// anything else about a used session is refused, and nothing reruns.
+// anything else about a used session is refused, and nothing reruns. After
+// fault.CorrelationsExhausted nothing was used: the same probe may be sent again
+// while its session lives.
 func (m *Matcher) Verify(ctx context.Context, p *wire.ProbeRequest) (*wire.VerdictAnswer, error) {
 	body := sha256.Sum256(wire.Marshal(p))
 	if verdict, err := m.finished(ctx, p.Session, body); verdict != nil || err != nil {
@@ -39,8 +41,14 @@ func (m *Matcher) Verify(ctx context.Context, p *wire.ProbeRequest) (*wire.Verdi
 		return nil, err
 	}
 	r := &run{Matcher: m, session: s}
-	defer r.wipe()
 	verdict, err := r.play(ctx, p)
+	if err != nil && r.leases == nil && fault.Is(err, fault.CorrelationsExhausted) {
+		// Nothing was used up, and nothing of the probe left: it may be sent again.
+		err = r.abort(ctx, err)
+		m.sessions.Return(p.Session, s)
+		return nil, err
+	}
+	defer r.wipe()
 	if err != nil {
 		return nil, r.abort(ctx, err)
 	}

@@ -75,7 +75,7 @@ func (n *Node) Meet(ctx context.Context) error {
 		n.mu.Unlock()
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return first
 		case err == nil:
 			if before != nil {
 				n.Log.Info("met", "role", n.Role, "peer", p.role)
@@ -101,6 +101,17 @@ func (n *Node) known() []*peer {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return append([]*peer(nil), n.peers...)
+}
+
+// Reaches is the process of a role that calls reached last, which Dial was called for;
+// zero if none was.
+func (n *Node) Reaches(role seal.Role) (i wire.Instance) {
+	for _, p := range n.known() {
+		if p.role == role {
+			i = p.client.Instance()
+		}
+	}
+	return i
 }
 
 // met is nil if every role that this process calls was met when it was last tried.

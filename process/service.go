@@ -46,11 +46,11 @@ func (n *Node) Run(ctx context.Context, s Service) error {
 	if err != nil {
 		return err
 	}
-	calls, err := listen(s.Calls)
+	calls, err := listen(ctx, s.Calls)
 	if err != nil {
 		return err
 	}
-	operations, err := listen(s.Operations)
+	operations, err := listen(ctx, s.Operations)
 	if err != nil {
 		return errors.Join(err, calls.Close())
 	}
@@ -90,8 +90,8 @@ func (n *Node) Run(ctx context.Context, s Service) error {
 	return err
 }
 
-func listen(address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(context.WithoutCancel(ctx), "tcp", address)
 	if err != nil {
 		return nil, fault.New(fault.CannotListen, "listening at %s: %w", address, err)
 	}

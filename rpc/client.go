@@ -174,6 +174,10 @@ func (c *Client) failed(ctx context.Context, method wire.Method, err error) erro
 // maxText is how much of the other side's text goes into a detail.
 const maxText = 300
 
+// Instance is the process that the newest connection reached, as its certificate says;
+// zero before the first. It is that of a process which is gone until another was reached.
+func (c *Client) Instance() wire.Instance { return c.shakes.reached() }
+
 // Hello checks that the other side can be reached, speaks the same messages, and has
 // the same time to within Skew: fault.WrongVersion, fault.ClockOff.
 func (c *Client) Hello(ctx context.Context) error {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"nod/fault"
+	"nod/wire"
 )
 
 // tlsConfig is what both sides have in common, but for the check of the other side:
@@ -150,6 +151,16 @@ func (h *handshakes) expire() {
 	if conn != nil && h.leaves.now().After(conn.who.until) {
 		_ = conn.Close()
 	}
+}
+
+// reached is the process at the other end of the newest connection.
+func (h *handshakes) reached() (i wire.Instance) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.newest != nil {
+		i = h.newest.who.Instance
+	}
+	return i
 }
 
 // Info implements credentials.TransportCredentials.

@@ -47,7 +47,9 @@ func TestAnswersAreOverwritten(t *testing.T) {
 			call(t, w.dial(t, s.address, w.leaves(t, "matcher")), func() { <-made })
 			s.Drain(t.Context()) // and with it every write has ended
 			for _, answer := range kept {
-				if n := len(answer) - bytes.Count(answer, []byte{0}); n != 0 {
+				// What gRPC had queued of a stream that is given up it may drop as it is.
+				queued := map[string]int{"given up": 2 * maxPiece}[what]
+				if n := len(answer) - bytes.Count(answer, []byte{0}); n > queued {
 					t.Errorf("%d of %d bytes are still there", n, len(answer))
 				}
 			}

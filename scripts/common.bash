@@ -6,6 +6,7 @@ case $cache in /*) ;; *) echo "NOD_CACHE must be an absolute path" >&2 && exit 1
 models=$cache/models
 photos=$cache/photos
 postgres=$cache/postgres
+bao=$cache/bao
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -19,6 +20,7 @@ photos_ready() { ready "$photos" "$root/scripts/photos.sha256"; }
 postgres_ready() {
 	(cd "$postgres" 2>/dev/null && sha256sum --check --status --ignore-missing "$root/scripts/postgres.sha256" 2>/dev/null)
 }
+bao_ready() { [ -x "$bao/bao" ] && ready "$bao" "$root/scripts/bao.sha256"; }
 
 # fresh: a new folder in the cache, named in $work, removed when the script ends.
 fresh() {

@@ -14,20 +14,36 @@ import (
 	"nod/crypto/code"
 	"nod/dev"
 	"nod/fault"
-	"nod/orders"
 )
 
 func (a *app) demoCommand() *cobra.Command {
-	return &cobra.Command{
+	var processes bool
+	var programs string
+	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Enrol two people, verify photos of them, and show who holds what",
 		Long: `Enrols two people from public-domain portraits, verifies photos of the first one and
 of the other, and shows what matcher and custodian really hold. Everything is made
 anew in a temporary folder, which is removed at the end. The portraits and the face
-network come from the cache that make setup fills.`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.demo(c.Context()) },
+network come from the cache that make setup fills.
+
+With --processes the three roles are three processes that talk mutual TLS, each with its
+own folder, keys and configuration; as root, each is a system user of its own
+(nod-matcher, nod-custodian and nod-dealer, which scripts/setup-users makes). Then every
+file of every folder is opened as each of these users, and the table at the end shows who
+could, and what each holds of a citizen.`,
+		Example: "  nod demo\n  sudo nod demo --processes    # make demo-processes does all it needs",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if processes {
+				return a.demoProcesses(c.Context(), programs)
+			}
+			return a.demo(c.Context())
+		},
 	}
+	c.Flags().BoolVar(&processes, "processes", false, "three processes, as root under three system users")
+	c.Flags().StringVar(&programs, "programs", "", "folder of the three programs; by default that of nod itself")
+	return c
 }
 
 // The demo's two citizens; the names are the photos'.
@@ -60,41 +76,50 @@ func (a *app) demo(ctx context.Context) (err error) {
 	}
 	a.say("Three roles in one process, each with its own keys, store and audit log (ready in %s).", ms(time.Since(start)))
 	a.say("In a deployment they are three operators; here one process plays them all.\n")
+	results, wrong, err := a.demoJob(ctx, &a.deployment.Outside)
+	if err != nil {
+		return err
+	}
+	if err := a.demoHeld(ctx, results); err != nil {
+		return err
+	}
+	return wrong
+}
+
+// demoJob is the main job: two people are enrolled, and one of them is verified. wrong is
+// an error if an answer is not as it should be.
+func (a *app) demoJob(ctx context.Context, d *dev.Outside) (results []map[string]any, wrong, err error) {
 	for _, e := range []struct{ citizen, photo string }{{first, "obama.jpg"}, {second, "biden.jpg"}} {
 		start := time.Now()
-		if err := a.demoEnrol(ctx, e.citizen, e.photo); err != nil {
-			return err
+		if err := a.demoEnrol(ctx, d, e.citizen, e.photo); err != nil {
+			return nil, nil, err
 		}
 		a.say("  enrol   %s  %-23s done  %9s", e.citizen, e.photo, ms(time.Since(start)))
 	}
-	results := []map[string]any{}
-	wrong := 0
+	bad := 0
 	for _, t := range []attempt{
 		{[]string{"obama2.jpg"}, true},
 		{[]string{"obama2.jpg", "obama3.jpg"}, true},
 		{[]string{"biden.jpg"}, false},
 	} {
-		v, err := a.demoVerify(ctx, t)
+		v, err := a.demoVerify(ctx, d, t)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		if v.Verdict.Match != t.want {
-			wrong++
+			bad++
 		}
 		results = append(results, map[string]any{"photos": t.photos, "match": v.Verdict.Match})
 	}
-	if err := a.demoHeld(ctx, results); err != nil {
-		return err
+	if bad > 0 {
+		wrong = fault.New(fault.Unexpected, "%d of the demo's answers are not as they should be", bad)
 	}
-	if wrong > 0 {
-		return fault.New(fault.Unexpected, "%d of the demo's answers are not as they should be", wrong)
-	}
-	return nil
+	return results, wrong, nil
 }
 
 func (a *app) photo(name string) string { return filepath.Join(a.cache, "photos", name) }
 
-func (a *app) demoEnrol(ctx context.Context, reference, photo string) error {
+func (a *app) demoEnrol(ctx context.Context, d *dev.Outside, reference, photo string) error {
 	who, err := citizen(reference)
 	if err != nil {
 		return err
@@ -103,11 +128,11 @@ func (a *app) demoEnrol(ctx context.Context, reference, photo string) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.deployment.Station.Enrol(ctx, who, 0, a.deployment.Plan.Model(0), features)
+	_, err = d.Station.Enrol(ctx, who, 0, d.Plan.Model(0), features)
 	return err
 }
 
-func (a *app) demoVerify(ctx context.Context, t attempt) (*dev.Verified, error) {
+func (a *app) demoVerify(ctx context.Context, d *dev.Outside, t attempt) (*dev.Verified, error) {
 	start := time.Now()
 	paths, names := make([]string, len(t.photos)), ""
 	for i, name := range t.photos {
@@ -125,7 +150,7 @@ func (a *app) demoVerify(ctx context.Context, t attempt) (*dev.Verified, error) 
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.deployment.Verify(ctx, who, features)
+	v, err := d.Verify(ctx, who, features)
 	if err != nil {
 		return nil, err
 	}
@@ -139,20 +164,23 @@ func (a *app) demoHeld(ctx context.Context, results []map[string]any) error {
 	if err != nil {
 		return err
 	}
-	before, truth, err := a.opened(ctx, who)
+	before, err := a.deployment.Halves(ctx, who)
+	if err != nil {
+		return err
+	}
+	truth, err := a.demoCode(ctx)
 	if err != nil {
 		return err
 	}
 	defer truth.Wipe()
 	// The same photo once more: everything that is stored changes.
-	if err := a.demoEnrol(ctx, first, "obama.jpg"); err != nil {
+	if err := a.demoEnrol(ctx, &a.deployment.Outside, first, "obama.jpg"); err != nil {
 		return err
 	}
-	after, again, err := a.opened(ctx, who)
+	after, err := a.deployment.Halves(ctx, who)
 	if err != nil {
 		return err
 	}
-	defer again.Wipe()
 
 	f, b := before.Matcher.Masked, before.Pad
 	if a.json {
@@ -175,15 +203,18 @@ func (a *app) demoHeld(ctx context.Context, results []map[string]any) error {
 	return nil
 }
 
-// opened gives what both servers hold, and the code that only both together make.
-func (a *app) opened(ctx context.Context, who orders.Citizen) (*dev.Halves, code.Code, error) {
-	h, err := a.deployment.Halves(ctx, who)
+// demoCode is the code of the first citizen's photo, worked out from the photo.
+func (a *app) demoCode(ctx context.Context) (code.Code, error) {
+	model, _, err := a.rules()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	x := h.Matcher.Masked.Clone()
-	x.Xor(h.Pad)
-	return h, x, nil
+	features, err := a.capture(ctx, []string{a.photo("obama.jpg")})
+	if err != nil {
+		return nil, err
+	}
+	defer features.Wipe()
+	return model.Encode(features[model.Network()]...)
 }
 
 // agree is the share of equal bits.

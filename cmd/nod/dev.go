@@ -25,7 +25,7 @@ The deployment ends with the input (Ctrl-D), or with "exit".`,
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.dev(c.Context()) },
 	}
-	c.AddCommand(a.keysCommand(), a.upCommand())
+	c.AddCommand(a.keysCommand(), a.upCommand(), a.rotateCommand())
 	return c
 }
 
@@ -80,7 +80,7 @@ help, exit.`, a.data)
 
 // startsNew reports whether a word asks for another deployment than the running one.
 func startsNew(word string) bool {
-	for _, flag := range []string{"--data", "--cache", "--model", "--policy"} {
+	for _, flag := range []string{"--data", "--cache", "--model", "--policy", "--client"} {
 		if strings.HasPrefix(word, flag) {
 			return true
 		}

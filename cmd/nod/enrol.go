@@ -8,6 +8,7 @@ import (
 	"nod/client"
 	"nod/crypto/canon"
 	"nod/enrol"
+	"nod/fault"
 	"nod/orders"
 )
 
@@ -43,6 +44,9 @@ func (a *app) enrol(ctx context.Context, reference string, paths []string) error
 	d, err := a.outside(ctx, true)
 	if err != nil {
 		return err
+	}
+	if d.Station == nil {
+		return fault.New(fault.Usage, "only a station enrols: %s has no [station] with its key", a.client)
 	}
 	done, err := d.Station.Enrol(ctx, who, 0, d.Plan.Model(0), features)
 	if err != nil {

@@ -33,3 +33,6 @@ func start() int {
 
 // errNoMatch ends a command with exitNoMatch; its output was printed.
 var errNoMatch = errors.New("no match")
+
+// errFailed ends a command with exitFailed; what there is to say was said.
+var errFailed = errors.New("failed")

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
 	"nod/face"
@@ -39,6 +40,28 @@ func (a *app) print(v any) {
 func (a *app) say(format string, args ...any) {
 	if !a.json {
 		_, _ = fmt.Fprintf(a.out, format+"\n", args...)
+	}
+}
+
+// note tells a person something beside the output, on standard error.
+func (a *app) note(format string, args ...any) {
+	if !a.json {
+		_, _ = fmt.Fprintf(a.err, "nod: "+format+"\n", args...)
+	}
+}
+
+// bar draws how far a command is, for somebody who looks; total -1: not known.
+func (a *app) bar(total int, what, of string) *progressbar.ProgressBar {
+	return progressbar.NewOptions(total, progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription(what),
+		progressbar.OptionSetItsString(of), progressbar.OptionShowIts(), progressbar.OptionShowCount(), progressbar.OptionSetWidth(30),
+		progressbar.OptionSetPredictTime(true), progressbar.OptionSetVisibility(a.watched()), progressbar.OptionClearOnFinish())
+}
+
+// step moves a bar on.
+func (a *app) step(bar *progressbar.ProgressBar, done int) {
+	_ = bar.Set(done) // a picture: its failure is no failure
+	if a.stepped != nil {
+		a.stepped(done)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,8 @@ type app struct {
 	out    *output
 	err    io.Writer
 
+	stepped func(done int) // told of a long command's steps, by a test
+
 	deployment *dev.Deployment // opened once
 	connection *dev.Connection // likewise
 	network    face.Network    // loaded once
@@ -42,16 +45,22 @@ type app struct {
 // run is main without the process around it.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	a := &app{data: "data", cache: defaultCache(), in: in, out: &output{w: out}, err: errs}
+	return a.run(ctx, args)
+}
+
+// run is one command line.
+func (a *app) run(ctx context.Context, args []string) int {
 	defer a.close()
 	root := a.root()
+	a.json = slices.Contains(args, "--json") // also for a line that cannot be read
 	root.SetArgs(args)
-	root.SetIn(in)
+	root.SetIn(a.in)
 	root.SetOut(a.out)
-	root.SetErr(errs)
+	root.SetErr(a.err)
 	code := a.exit(root.ExecuteContext(ctx))
 	if a.out.failed != nil {
 		// What was to be printed is lost: a receipt, or a verdict.
-		_, _ = fmt.Fprintf(errs, "nod: output: %v\n", a.out.failed)
+		_, _ = fmt.Fprintf(a.err, "nod: output: %v\n", a.out.failed)
 		return exitFailed
 	}
 	return code
@@ -64,6 +73,8 @@ func (a *app) exit(err error) int {
 		return exitMatch
 	case errors.Is(err, errNoMatch):
 		return exitNoMatch
+	case errors.Is(err, errFailed):
+		return exitFailed
 	}
 	var f *fault.Error
 	if !errors.As(err, &f) {
@@ -71,7 +82,7 @@ func (a *app) exit(err error) int {
 		f = &fault.Error{Code: fault.Usage, Detail: err.Error()}
 	}
 	if a.json {
-		a.print(map[string]any{"error": f.Code, "detail": f.Detail, "do": f.Code.Do()})
+		a.print(explained(f))
 	} else {
 		_, _ = fmt.Fprintf(a.err, "nod: %v\n", f)
 	}
@@ -91,11 +102,14 @@ dealer, helps them compare. Neither of the two ever sees a face, a template or a
 distance.
 
 This command runs all three in one process on embedded parts, with its data in one
-folder. That is for a first look: one operator then holds everything.
+folder. That is for a first look: one operator then holds everything. With --client it
+talks to a matcher that runs elsewhere (nod dev keys and nod dev up start three
+processes here).
 
 Start with:   nod demo
 Then:         nod enrol  4711 photo1.jpg photo2.jpg
               nod verify 4711 photo3.jpg
+Or:           nod dev keys --in deployment && nod dev up --in deployment
 
 Exit codes: 0 match (or done), 1 no match, 2 could not compare, 3 refused or failed.`,
 		SilenceUsage:  true,

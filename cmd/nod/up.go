@@ -59,6 +59,10 @@ func (a *app) keys(ctx context.Context, d deployment) error {
 			return err
 		}
 	}
+	owners, err := ownersOf(d.users)
+	if err != nil {
+		return err
+	}
 	model, policy, err := a.ruleFiles()
 	if err != nil {
 		return err
@@ -66,7 +70,7 @@ func (a *app) keys(ctx context.Context, d deployment) error {
 	if err := l.Write(ctx, model, policy); err != nil {
 		return err
 	}
-	if err := give(l, d.users); err != nil {
+	if err := give(l, owners); err != nil {
 		return err
 	}
 	if a.json {
@@ -100,32 +104,37 @@ func (a *app) ruleFiles() (model, policy []byte, err error) {
 	return model, policy, err
 }
 
-// give makes each role's folder one of its user's own.
-func give(l *dev.Layout, users []string) error {
+// owner is a system user by numbers.
+type owner struct{ uid, gid uint32 }
+
+// ownersOf are the users of matcher, custodian and dealer; none for no names.
+func ownersOf(users []string) (out []owner, err error) {
 	if len(users) == 0 {
-		return nil
+		return nil, nil
 	}
 	if len(users) != len(seal.Roles()) {
-		return fault.New(fault.Usage, "--users takes three users: matcher, custodian, dealer")
+		return nil, fault.New(fault.Usage, "--users takes three users: matcher, custodian, dealer")
 	}
-	for i, role := range seal.Roles() {
-		u, err := user.Lookup(users[i])
+	for _, name := range users {
+		u, err := user.Lookup(name)
 		if err != nil {
-			return fault.New(fault.NotFound, "%w (as root: useradd --system %s)", err, users[i])
+			return nil, fault.New(fault.NotFound, "%w (as root: useradd --system %s)", err, name)
 		}
-		uid, err1 := strconv.Atoi(u.Uid)
-		gid, err2 := strconv.Atoi(u.Gid)
+		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
 		if err1 != nil || err2 != nil {
-			return fault.New(fault.NotFound, "user %s has no numbers", users[i])
+			return nil, fault.New(fault.NotFound, "user %s has no numbers", name)
 		}
-		err = filepath.WalkDir(l.Role(role), func(path string, _ os.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			return os.Lchown(path, uid, gid)
-		})
-		if err != nil {
-			return fault.New(fault.StoreUnavailable, "giving %s to %s: %w", l.Role(role), users[i], err)
+		out = append(out, owner{uint32(uid), uint32(gid)})
+	}
+	return out, nil
+}
+
+// give makes each role's folder one of its user's own.
+func give(l *dev.Layout, owners []owner) error {
+	for i, o := range owners {
+		if err := l.Give(seal.Roles()[i], o.uid, o.gid); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -154,12 +163,8 @@ func (a *app) up(ctx context.Context, folder, programs string) (err error) {
 	if err != nil {
 		return err
 	}
-	if programs == "" {
-		own, err := os.Executable()
-		if err != nil {
-			return fault.New(fault.NotFound, "the folder of the programs: %w", err)
-		}
-		programs = filepath.Dir(own)
+	if programs, err = programsIn(programs); err != nil {
+		return err
 	}
 	p, err := l.Up(ctx, programs, a.err)
 	if err != nil {
@@ -172,6 +177,18 @@ func (a *app) up(ctx context.Context, folder, programs string) (err error) {
 	}()
 	a.say("%s", talks(l))
 	return p.Wait(ctx)
+}
+
+// programsIn is the folder of the three programs: by default that of nod itself.
+func programsIn(folder string) (string, error) {
+	if folder != "" {
+		return folder, nil
+	}
+	own, err := os.Executable()
+	if err != nil {
+		return "", fault.New(fault.NotFound, "the folder of the programs: %w", err)
+	}
+	return filepath.Dir(own), nil
 }
 
 // talks says what talks to what.

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nod/dev"
+	"nod/fault"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -46,6 +47,9 @@ func (a *app) verify(ctx context.Context, reference string, paths []string) erro
 	d, err := a.outside(ctx, false)
 	if err != nil {
 		return err
+	}
+	if d.RP == nil {
+		return fault.New(fault.Usage, "only a relying party asks: %s has no [relying_party] with its key", a.client)
 	}
 	v, err := d.Verify(ctx, who, features)
 	if err != nil {

@@ -3,6 +3,7 @@ package compare
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"math/bits"
 
 	"nod/crypto/canon"
 	"nod/crypto/code"
@@ -20,6 +21,7 @@ type Dealer struct {
 	layouts [2]layout
 	half    [2][]byte // expansions
 	r       code.Code // r_0 xor r_1
+	minus2a []uint32  // -2 a_j mod 2^32
 	commit  *commitment
 }
 
@@ -31,6 +33,9 @@ func NewDealer(check *code.Check, channel canon.ChannelID) *Dealer {
 		r:       code.NewCode(check.Bits()),
 		layouts: [2]layout{layoutOf(check, Matcher), layoutOf(check, Custodian)},
 		commit:  newCommitment(channel),
+	}
+	for _, a := range check.A {
+		d.minus2a = append(d.minus2a, uint32(-2*a))
 	}
 	for p, l := range d.layouts {
 		d.half[p] = make([]byte, l.expanded, roundUp(l.expanded))
@@ -78,7 +83,7 @@ func (d *Dealer) fold(c0, c1 []byte) (rho uint64) {
 	m0, m1 := macKey(h0, l0.m), macKey(h1, l1.m)
 	for w := range d.r {
 		d.r[w] = word(h0, l0.r+8*w) ^ word(h1, l1.r+8*w)
-		foldWord(d.r[w], (*[64]int32)(d.check.A[64*w:]), m0, m1,
+		foldWord(d.r[w], (*[64]uint32)(d.minus2a[64*w:]), m0, m1,
 			(*[256]byte)(h0[l0.b+256*w:]), (*[512]byte)(h0[l0.t+512*w:]), (*[512]byte)(h1[l1.t+512*w:]),
 			(*[256]byte)(c1[l1.cb+256*w:]), (*[512]byte)(c0[l0.k+512*w:]), (*[512]byte)(c1[l1.k+512*w:]))
 	}
@@ -86,16 +91,26 @@ func (d *Dealer) fold(c0, c1 []byte) (rho uint64) {
 	return word(h0, l0.w) + word(h1, l1.w) - uint64(int64(folded))
 }
 
-// foldWord is fold for 64 bits. It does not branch on r.
-func foldWord(r uint64, a *[64]int32, m0, m1 uint64, b0 *[256]byte, t0, t1 *[512]byte, b1 *[256]byte, k0, k1 *[512]byte) {
+// foldWord is fold for 64 bits, given their -2 a_j, in two loops that each keep all
+// they need in registers. It does not branch on r.
+func foldWord(r uint64, a *[64]uint32, m0, m1 uint64, b0 *[256]byte, t0, t1 *[512]byte, b1 *[256]byte, k0, k1 *[512]byte) {
+	_, _, _, _, _, _, _ = a[0], b0[0], b1[0], t0[0], t1[0], k0[0], k1[0] // not in the loops
+	le := binary.LittleEndian
+	r = bits.Reverse64(r) // so that the sign is the next bit
 	for j := range 64 {
-		ar := a[j] & -int32(r&1)
-		r >>= 1
-		x0 := binary.LittleEndian.Uint32(b0[4*j : 4*j+4])
-		x1 := uint32(-2*ar) - x0
-		binary.LittleEndian.PutUint32(b1[4*j:4*j+4], x1)
-		binary.LittleEndian.PutUint64(k0[8*j:8*j+8], binary.LittleEndian.Uint64(t1[8*j:8*j+8])-m0*uint64(x1))
-		binary.LittleEndian.PutUint64(k1[8*j:8*j+8], binary.LittleEndian.Uint64(t0[8*j:8*j+8])-m1*uint64(x0))
+		x1 := a[j]&uint32(int64(r)>>63) - le.Uint32(b0[4*j:4*j+4])
+		r <<= 1
+		le.PutUint32(b1[4*j:4*j+4], x1)
+		le.PutUint64(k0[8*j:8*j+8], le.Uint64(t1[8*j:8*j+8])-m0*uint64(x1))
+	}
+	for j := range 16 {
+		b := (*[4 * 4]byte)(b0[16*j : 16*j+16])
+		t := (*[4 * 8]byte)(t0[32*j : 32*j+32])
+		k := (*[4 * 8]byte)(k1[32*j : 32*j+32])
+		le.PutUint64(k[0:], le.Uint64(t[0:])-m1*uint64(le.Uint32(b[0:])))
+		le.PutUint64(k[8:], le.Uint64(t[8:])-m1*uint64(le.Uint32(b[4:])))
+		le.PutUint64(k[16:], le.Uint64(t[16:])-m1*uint64(le.Uint32(b[8:])))
+		le.PutUint64(k[24:], le.Uint64(t[24:])-m1*uint64(le.Uint32(b[12:])))
 	}
 }
 

@@ -61,7 +61,9 @@ type Ready struct {
 	scratch     dcf.Scratch
 	commit      *commitment
 	sums        sums
-	beta        dcf.Block // this party's share of beta
+	places      [pieceBits + 8]uint8 // of the set bits in a piece of c
+	last        *piece               // nil if c has whole pieces only
+	beta        dcf.Block            // this party's share of beta
 	root        dcf.Block
 	gamma       dcf.Block
 	m           uint64
@@ -87,7 +89,7 @@ func NewChannel(id canon.ChannelID, check *code.Check) *Channel {
 // NewReady makes room for one party's halves of a channel.
 func NewReady(channel *Channel, party Party) *Ready {
 	l := layoutOf(channel.Check, party)
-	return &Ready{
+	r := &Ready{
 		check:     channel.Check,
 		party:     party,
 		channel:   channel,
@@ -96,6 +98,10 @@ func NewReady(channel *Channel, party Party) *Ready {
 		c:         code.NewCode(channel.Check.Bits()),
 		commit:    newCommitment(channel.ID),
 	}
+	if l.n%pieceBits != 0 {
+		r.last = new(piece)
+	}
+	return r
 }
 
 // Load expands a half for one comparison, in place of what was there. It fails
@@ -136,7 +142,10 @@ func (r *Ready) Wipe() {
 	r.c.Wipe()
 	r.scratch.Wipe()
 	r.commit.wipe()
-	r.sums = sums{}
+	r.sums, r.places = sums{}, [len(r.places)]uint8{}
+	if r.last != nil {
+		*r.last = piece{}
+	}
 	r.beta, r.root, r.gamma, r.own = dcf.Block{}, dcf.Block{}, dcf.Block{}, dcf.Block{}
 	r.m, r.y, r.t = 0, 0, 0
 	r.state = spent

@@ -3,8 +3,6 @@ package compare
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/binary"
-	"math/bits"
 
 	"nod/crypto/code"
 	"nod/crypto/dcf"
@@ -162,61 +160,6 @@ func (r *Ready) spoil(err error) error {
 	r.state = spent
 	return err
 }
-
-// sums are S(V) = sum of V_j over the set bits of c, plus the constant word.
-type sums struct {
-	b uint64 // S(B_i) + W_i = z_i
-	t uint64 // S(T_i) + t_i = g_i
-	k uint64 // S(K) + k: what the peer's g must be, less m_i z
-}
-
-// sum computes all three in one walk over the set bits of c, four at a time: the
-// additions of one bit do not wait for the next, and the branch is taken less.
-func (r *Ready) sum() {
-	l := &r.layout
-	bs := r.expansion[l.b:]
-	if r.party == Custodian {
-		bs = r.corrections[l.cb:]
-	}
-	s := sums{
-		b: word(r.expansion, l.w),
-		t: word(r.expansion, l.tw),
-		k: word(r.corrections, l.kw),
-	}
-	for w, v := range r.c {
-		b := (*[64 * 4]byte)(bs[256*w:])
-		t := (*[64 * 8]byte)(r.expansion[l.t+512*w:])
-		k := (*[64 * 8]byte)(r.corrections[l.k+512*w:])
-		n := bits.OnesCount64(v)
-		for ; n >= 4; n -= 4 {
-			j0 := bits.TrailingZeros64(v) & 63
-			v &= v - 1
-			j1 := bits.TrailingZeros64(v) & 63
-			v &= v - 1
-			j2 := bits.TrailingZeros64(v) & 63
-			v &= v - 1
-			j3 := bits.TrailingZeros64(v) & 63
-			v &= v - 1
-			s.b += at32(b, j0) + at32(b, j1) + at32(b, j2) + at32(b, j3)
-			s.t += at64(t, j0) + at64(t, j1) + at64(t, j2) + at64(t, j3)
-			s.k += at64(k, j0) + at64(k, j1) + at64(k, j2) + at64(k, j3)
-		}
-		for ; n > 0; n-- {
-			j := bits.TrailingZeros64(v) & 63
-			v &= v - 1
-			s.b += at32(b, j)
-			s.t += at64(t, j)
-			s.k += at64(k, j)
-		}
-	}
-	r.sums = s
-}
-
-func at32(b *[64 * 4]byte, j int) uint64 {
-	return uint64(binary.LittleEndian.Uint32(b[4*j : 4*j+4]))
-}
-
-func at64(b *[64 * 8]byte, j int) uint64 { return binary.LittleEndian.Uint64(b[8*j : 8*j+8]) }
 
 // authentic checks the peer's sum: g = m_i z + S(K) + k.
 func (r *Ready) authentic(z, g uint64) error {

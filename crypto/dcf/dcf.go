@@ -76,7 +76,7 @@ func NewPRG(channel canon.ChannelID) *PRG {
 
 // Scratch is working memory for the hash; with it, Gen and Eval allocate nothing.
 // One goroutine at a time.
-type Scratch struct{ block [8][BlockSize]byte }
+type Scratch struct{ in, out [8][BlockSize]byte }
 
 // Wipe overwrites the blocks hashed last.
 func (w *Scratch) Wipe() { *w = Scratch{} }
@@ -86,19 +86,24 @@ func (w *Scratch) Wipe() { *w = Scratch{} }
 
 func (w *Scratch) put(k int, s Block, i uint64) {
 	s.Lo ^= i
-	s.Put(w.block[k][:])
+	s.Put(w.in[k&7][:])
 }
 
-// get finishes H_i(s) once the block at k is encrypted.
-func (w *Scratch) get(k int, s Block, i uint64) Block {
-	b := &w.block[k]
-	return Block{binary.LittleEndian.Uint64(b[:8]) ^ s.Lo ^ i, binary.LittleEndian.Uint64(b[8:]) ^ s.Hi}
-}
+// encrypt and then get give H_i(s) for the s and i that were put at k.
+func (g *PRG) encrypt(w *Scratch, k int) { g.block.Encrypt(w.out[k&7][:], w.in[k&7][:]) }
 
-// hash returns H_i(s) for the block that put stored at k.
-func (g *PRG) hash(w *Scratch, k int, s Block, i uint64) Block {
-	g.block.Encrypt(w.block[k][:], w.block[k][:])
-	return w.get(k, s, i)
+func (w *Scratch) get(k int) Block { return BlockFrom(w.in[k&7][:]).Xor(BlockFrom(w.out[k&7][:])) }
+
+// encryptAll prepares the four hashes of s0, then those of s1. Gen has more to keep
+// than a processor has registers: its loop is better off in a function of its own.
+func (g *PRG) encryptAll(w *Scratch, s0, s1 Block) {
+	for k := range 4 {
+		w.put(k, s0, uint64(k))
+		w.put(4+k, s1, uint64(k))
+	}
+	for k := range w.in {
+		g.encrypt(w, k)
+	}
 }
 
 // split cuts a hashed seed into seed and control bit: the low bit of byte 0 is the
@@ -133,39 +138,26 @@ func (g *PRG) Gen(w *Scratch, cw []byte, levels int, alpha uint32, beta Block, r
 	t0, t1 := uint64(0), uint64(1)
 	var v Block
 	for i := range levels {
-		bit := uint64(alpha>>(levels-1-i)) & 1
-		for k := range uint64(4) {
-			w.put(int(k), s0, k)
-			w.put(int(k)+4, s1, k)
-		}
-		for k := range w.block {
-			g.block.Encrypt(w.block[k][:], w.block[k][:])
-		}
-		// Left and right of both parties: seeds with their control bits, values.
-		l0, r0, vl0, vr0 := w.get(0, s0, 0), w.get(1, s0, 1), w.get(2, s0, 2), w.get(3, s0, 3)
-		l1, r1, vl1, vr1 := w.get(4, s1, 0), w.get(5, s1, 1), w.get(6, s1, 2), w.get(7, s1, 3)
-		tL := (l0.Lo^l1.Lo)&1 ^ bit ^ 1
-		tR := (r0.Lo^r1.Lo)&1 ^ bit
-		keep0, lose0, keep1, lose1 := l0, r0, l1, r1
-		vKeep, vLose, tKeep := vl0.Xor(vl1), vr0.Xor(vr1), tL
-		if bit == 1 {
-			keep0, lose0, keep1, lose1 = r0, l0, r1, l1
-			vKeep, vLose, tKeep = vLose, vKeep, tR
-		}
-		cwSeed := lose0.Xor(lose1)
+		keep := int(alpha>>(levels-1-i)) & 1 // 0 is left, 1 is right
+		lose := 1 - keep
+		g.encryptAll(w, s0, s1)
+		keep0, keep1 := w.get(keep), w.get(4+keep)
+		cwSeed := w.get(lose).Xor(w.get(4 + lose))
+		tKeep, tLose := (keep0.Lo^keep1.Lo)&1^1, cwSeed.Lo&1
 		cwSeed.Lo &^= 1
-		// The left side is the one lost exactly when the bit is 1.
-		cwValue := vLose.Xor(v).Xor(beta.And(bit))
-		v = v.Xor(vKeep).Xor(cwValue)
+		cwValue := w.get(2 + lose).Xor(w.get(6 + lose)).Xor(v).Xor(beta.And(uint64(keep))) // left is lost
+		v = v.Xor(w.get(2 + keep)).Xor(w.get(6 + keep)).Xor(cwValue)
+
+		level := (*[levelSize]byte)(cw[i*levelSize:])
+		cwSeed.Put(level[:])
+		cwValue.Put(level[BlockSize:])
+		level[2*BlockSize] = byte(tKeep<<keep | tLose<<lose)
+
 		var c0, c1 uint64
 		s0, c0 = split(keep0)
 		s1, c1 = split(keep1)
 		s0, s1 = s0.Xor(cwSeed.And(t0)), s1.Xor(cwSeed.And(t1))
 		t0, t1 = c0^t0&tKeep, c1^t1&tKeep
-		level := cw[i*levelSize : (i+1)*levelSize]
-		cwSeed.Put(level)
-		cwValue.Put(level[BlockSize:])
-		level[2*BlockSize] = byte(tL | tR<<1)
 	}
 	s0.Xor(s1).Xor(v).Put(cw[levels*levelSize:])
 }
@@ -189,22 +181,28 @@ func Check(cw []byte, levels int) error {
 // that party's. cw has passed Check. It allocates nothing.
 func (g *PRG) Eval(w *Scratch, cw []byte, levels int, party int, root Block, x uint32) Block {
 	s, t := root, uint64(party)
-	var out, before Block // before: the seed of the level above, whose value is still to be hashed
-	var above uint64      // and its side
+	x <<= (MaxLevels - levels) & (MaxLevels - 1) // the top bit is the next
+	var out Block
+	w.Wipe() // there is no value above the first level: it counts as zero
 	for i := range levels {
-		side := uint64(x>>(levels-1-i)) & 1
-		level := cw[i*levelSize : (i+1)*levelSize]
+		level := (*[levelSize]byte)(cw[i*levelSize:])
+		side := uint64(x >> (MaxLevels - 1))
+		x <<= 1
+		value, above := 1+i&1, 2-i&1
 		w.put(0, s, seedL+side)
-		w.put(1+i&1, s, valueL+side)
+		w.put(value, s, valueL+side)
+		// Nothing waits for a value: that of the level above is hashed here, while
+		// these blocks are on their way through memory.
 		if i > 0 {
-			out = out.Xor(g.hash(w, 2-i&1, before, valueL+above))
+			g.encrypt(w, above)
 		}
-		before, above = s, side
-		out = out.Xor(BlockFrom(level[BlockSize:]).And(t))
-		seed, control := split(g.hash(w, 0, s, seedL+side))
-		s = seed.Xor(BlockFrom(level).And(t))
+		g.encrypt(w, 0)
+		out = out.Xor(w.get(above)).Xor(BlockFrom(level[BlockSize:]).And(t))
+		seed, control := split(w.get(0))
+		s = seed.Xor(BlockFrom(level[:]).And(t))
 		t = control ^ t&(uint64(level[2*BlockSize])>>side&1)
 	}
-	out = out.Xor(g.hash(w, 1+(levels-1)&1, before, valueL+above))
-	return out.Xor(s).Xor(BlockFrom(cw[levels*levelSize:]).And(t))
+	last := 2 - levels&1
+	g.encrypt(w, last)
+	return out.Xor(w.get(last)).Xor(s).Xor(BlockFrom(cw[levels*levelSize:]).And(t))
 }

@@ -37,9 +37,17 @@ func (s *Seed) Expand(dst []byte) {
 	if err != nil {
 		panic("prg: " + err.Error()) // a key of 16 bytes is always accepted
 	}
-	clear(dst)
-	cipher.NewCTR(block, s[16:]).XORKeyStream(dst, dst)
+	stream := cipher.NewCTR(block, s[16:])
+	for len(dst) > 0 {
+		n := min(len(dst), len(zeros))
+		stream.XORKeyStream(dst[:n], zeros[:n])
+		dst = dst[n:]
+	}
 }
+
+// zeros is what the keystream is added to. Nothing writes it. To read it again and
+// again costs less than to clear a long dst first, and then to read that.
+var zeros [4096]byte
 
 // Derive returns a seed that depends on every argument: HKDF-SHA-256 of root with
 // info = canonical(kind, channel, index). kind must be one that nothing else is

@@ -3,6 +3,7 @@ package seal
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -32,6 +33,8 @@ type Bundle struct {
 	offline    ed25519.PublicKey
 	previous   canon.Digest // of the bundle before; zero for the first
 	signatures []bundleSignature
+
+	seen *seen // certificates that verified under these identities
 }
 
 // bundleSignature is by a key of the bundle before.
@@ -43,13 +46,13 @@ type bundleSignature struct {
 // NewBundle is a first bundle, to be pinned as it is. Every role has 1 to
 // MaxIdentities versions, in rising order; no key appears twice.
 func NewBundle(identities map[Role][]Identity, offline ed25519.PublicKey) (*Bundle, error) {
-	b := &Bundle{serial: 1, identities: cloneIdentities(identities), offline: offline}
+	b := &Bundle{serial: 1, identities: cloneIdentities(identities), offline: offline, seen: newSeen()}
 	return b, b.valid()
 }
 
 // Next is the bundle that is to follow b, not signed yet.
 func (b *Bundle) Next(identities map[Role][]Identity, offline ed25519.PublicKey) (*Bundle, error) {
-	n := &Bundle{serial: b.serial + 1, identities: cloneIdentities(identities), offline: offline, previous: b.Digest()}
+	n := &Bundle{serial: b.serial + 1, identities: cloneIdentities(identities), offline: offline, previous: b.Digest(), seen: newSeen()}
 	return n, n.valid()
 }
 
@@ -129,12 +132,40 @@ func (b *Bundle) Update(next *Bundle) (*Bundle, error) {
 // under that role's own identity key: a certificate by another role's key, even
 // one that names this role, is fault.BadCertificate.
 func (b *Bundle) Check(cert []byte, role Role, use Use, at time.Time) (*Cert, error) {
+	if len(cert) > MaxCert {
+		return nil, oversizeCert(cert)
+	}
+	hash := sha256.Sum256(cert)
+	c := b.seen.get(&hash)
+	if c == nil {
+		var err error
+		if c, err = b.verified(cert, role, use); err != nil {
+			return nil, err
+		}
+		b.seen.put(&hash, c)
+	}
+	if c.Role != role || c.Use != use {
+		return nil, mistaken(c, role, use)
+	}
+	if at.Before(c.NotBefore.Add(-Skew)) || at.After(c.NotAfter.Add(Skew)) {
+		return nil, fault.New(fault.KeyExpired, "certificate of the %s is for %s to %s", role,
+			c.NotBefore.Format(time.RFC3339), c.NotAfter.Format(time.RFC3339))
+	}
+	return c, nil
+}
+
+func mistaken(c *Cert, role Role, use Use) error {
+	return fault.New(fault.BadCertificate, "certificate of the %s for %s, want the %s for %s", c.Role, c.Use, role, use)
+}
+
+// verified reads a certificate for one role and use, and checks its signature.
+func (b *Bundle) verified(cert []byte, role Role, use Use) (*Cert, error) {
 	c, err := ParseCert(cert)
 	if err != nil {
 		return nil, err
 	}
 	if c.Role != role || c.Use != use {
-		return nil, fault.New(fault.BadCertificate, "certificate of the %s for %s, want the %s for %s", c.Role, c.Use, role, use)
+		return nil, mistaken(c, role, use)
 	}
 	i := slices.IndexFunc(b.identities[role], func(id Identity) bool { return id.Version == c.IdentityVersion })
 	if i < 0 {
@@ -142,10 +173,6 @@ func (b *Bundle) Check(cert []byte, role Role, use Use, at time.Time) (*Cert, er
 	}
 	if !ed25519.Verify(b.identities[role][i].Key, c.body(), c.signature[:]) {
 		return nil, fault.New(fault.BadCertificate, "certificate is not signed by the %s's identity key", role)
-	}
-	if at.Before(c.NotBefore.Add(-Skew)) || at.After(c.NotAfter.Add(Skew)) {
-		return nil, fault.New(fault.KeyExpired, "certificate of the %s is for %s to %s", role,
-			c.NotBefore.Format(time.RFC3339), c.NotAfter.Format(time.RFC3339))
 	}
 	return c, nil
 }

@@ -63,6 +63,7 @@ func ParseBundle(data []byte) (*Bundle, error) {
 		offline:    f.Offline,
 		previous:   f.Previous,
 		signatures: f.Signatures,
+		seen:       newSeen(),
 	}
 	if f.Format != bundleFormat {
 		return nil, fault.New(fault.BadEncoding, "trust bundle: format is not %q", bundleFormat)

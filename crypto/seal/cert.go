@@ -124,10 +124,14 @@ func (c *Cert) KeyID() KeyID { return keyID(c.Use, c.PublicKey) }
 
 func keyID(use Use, public []byte) KeyID { return KeyID(canon.Sum("key", []byte(use), public)) }
 
+func oversizeCert(data []byte) error {
+	return fault.New(fault.Oversize, "certificate of %d bytes, at most %d", len(data), MaxCert)
+}
+
 // ParseCert reads what Bytes writes. It verifies nothing but the form.
 func ParseCert(data []byte) (*Cert, error) {
 	if len(data) > MaxCert {
-		return nil, fault.New(fault.Oversize, "certificate of %d bytes, at most %d", len(data), MaxCert)
+		return nil, oversizeCert(data)
 	}
 	outer := canon.NewReader("certificate", data)
 	body := outer.Bytes(0, MaxCert)

@@ -49,6 +49,9 @@ func Open(path string, log *slog.Logger) (*Keyring, error) {
 		return nil, unavailable(err)
 	}
 	k := &Keyring{path: path, lock: lock}
+	if err := tidy(path); err != nil {
+		return nil, errors.Join(unavailable(err), lock.Close())
+	}
 	keys, exists, err := load(path)
 	if err == nil && !exists {
 		err = k.save(keys)
@@ -335,6 +338,25 @@ func (k *Keyring) save(keys map[keyring.Name]*key) error {
 	}
 	if err := overwrite(old); err != nil {
 		return unavailable(fmt.Errorf("overwriting the old %s: %w", filepath.Base(k.path), err))
+	}
+	return nil
+}
+
+// tidy overwrites and removes what a change that was killed in the middle left beside
+// the file: a copy of every key, those included that are destroyed later.
+func tidy(path string) error {
+	left, err := disk.Leftovers(path)
+	if err != nil {
+		return err
+	}
+	for _, name := range left {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err == nil {
+			err = overwrite(f)
+		}
+		if err = errors.Join(err, os.Remove(name)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -3,8 +3,10 @@ package local_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -203,6 +205,34 @@ func TestDestroyedBytesAreGone(t *testing.T) {
 	data, err := io.ReadAll(old)
 	if err != nil || len(data) == 0 || len(bytes.Trim(data, "\x00")) != 0 {
 		t.Errorf("%d bytes of the old file, %v, are not all zero", len(data), err)
+	}
+}
+
+// TestLeftoversAreGone: a change that was killed before its file was in place left a
+// copy of every key beside it, which the next process overwrites and removes.
+func TestLeftoversAreGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	left := filepath.Join(filepath.Dir(path), ".keys.json.new-123")
+	other := filepath.Join(filepath.Dir(path), ".other.json.new-123")
+	for _, name := range []string{left, other} {
+		if err := os.WriteFile(name, []byte("secret"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied, err := os.Open(left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer copied.Close()
+	open(t, path)
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the copy is still there: %v", err)
+	}
+	if data, err := io.ReadAll(copied); err != nil || string(data) != "\x00\x00\x00\x00\x00\x00" {
+		t.Errorf("the copy's bytes are %q, %v", data, err)
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Errorf("another file's copy: %v", err)
 	}
 }
 

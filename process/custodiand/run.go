@@ -54,7 +54,7 @@ func Run(ctx context.Context, c *config.Custodian, s process.Start, h rows.Hooks
 	service.Allow = allow()
 	service.Maintain = role.Maintain
 	service.Health = func(ctx context.Context) error { return errors.Join(role.Server.Health(), r.Health(ctx)) }
-	service.Metrics = []prometheus.Collector{rows.Correlations(role.Server.Stats)}
+	service.Metrics = []prometheus.Collector{rows.Correlations(role.Server.Stats), r.Memory()}
 	if err := node.Run(ctx, service); err != nil {
 		return fault.Within(err, "nod-custodian")
 	}

@@ -18,6 +18,7 @@ type Options struct {
 	Bundle    *seal.Bundle
 	Custodian wire.Custodian
 	Dealer    wire.Dealer
+	Reaches   func() wire.Instance // as channel.SourceConfig has it; may be nil
 	// Correlations has sizes and times only; Build adds the rest.
 	Correlations channel.SourceConfig
 	Sessions     int // open at a time
@@ -42,6 +43,7 @@ func Build(ctx context.Context, r *rows.Rows, o Options) (*Role, error) {
 	c := o.Correlations
 	c.Instance, c.Checks, c.Dealer, c.Bundle = r.Instance, o.Rules.Checks(), o.Dealer, o.Bundle
 	c.Store, c.Audit, c.Clock, c.Alarm, c.Custodian = r.Store, r.Audit, r.Now, o.Alarm, o.Custodian
+	c.Reaches = o.Reaches
 	c.Report = func(err error) { r.Log.Warn("correlations", "role", r.Role, "error", err) }
 	source, err := channel.NewSource(c)
 	if err != nil {

@@ -53,6 +53,7 @@ func Run(ctx context.Context, c *config.Matcher, s process.Start, h rows.Hooks) 
 	role, err := Build(ctx, r, Options{
 		Rules: rows.RulesOf(trusted, parties, &c.Limits), Bundle: trusted.Bundle,
 		Custodian: wire.CustodianClient{Caller: toCustodian}, Dealer: wire.DealerClient{Caller: toDealer},
+		Reaches:      func() wire.Instance { return node.Reaches(seal.Custodian) },
 		Correlations: source(&c.Correlations), Sessions: c.Limits.Sessions, Alarm: r.Alarm,
 	})
 	if err != nil {
@@ -63,7 +64,7 @@ func Run(ctx context.Context, c *config.Matcher, s process.Start, h rows.Hooks) 
 	service.Allow = callers.Allow
 	service.Maintain = role.Maintain
 	service.Health = func(ctx context.Context) error { return errors.Join(role.Source.Health(), r.Health(ctx)) }
-	service.Metrics = []prometheus.Collector{rows.Correlations(role.Source.Stats)}
+	service.Metrics = []prometheus.Collector{rows.Correlations(role.Source.Stats), r.Memory()}
 	if err := node.Run(ctx, service); err != nil {
 		return fault.Within(err, "nod-matcher")
 	}
@@ -73,6 +74,6 @@ func Run(ctx context.Context, c *config.Matcher, s process.Start, h rows.Hooks) 
 func source(c *config.MatcherCorrelations) channel.SourceConfig {
 	return channel.SourceConfig{
 		Config: rows.SizesOf(c.Batch, c.Sacrifice, c.MaxAge, c.Timeout),
-		Low:    c.Low, High: c.High, Ready: c.Ready, Retry: c.Retry.Std(),
+		Low:    c.Low, High: c.High, Ready: c.Ready, Retry: c.Retry.Std(), Wait: c.Wait.Std(),
 	}
 }

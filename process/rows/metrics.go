@@ -2,6 +2,7 @@ package rows
 
 import (
 	"context"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -41,6 +42,36 @@ func Correlations(stats func() channel.Stats) prometheus.Collector {
 		return 0
 	})
 	return c
+}
+
+// Memory shows what the store holds in memory as metrics.
+func (r *Rows) Memory() prometheus.Collector {
+	return &memory{
+		rows:   r,
+		cache:  prometheus.NewDesc("nod_store_cache_bytes", "Bytes of blocks of the store that are kept in memory.", nil, nil),
+		tables: prometheus.NewDesc("nod_store_tables_bytes", "Bytes of rows of the store that are in memory, and not yet in sorted files.", nil, nil),
+	}
+}
+
+type memory struct {
+	rows          *Rows
+	cache, tables *prometheus.Desc
+}
+
+func (c *memory) Describe(out chan<- *prometheus.Desc) {
+	out <- c.cache
+	out <- c.tables
+}
+
+func (c *memory) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	m, err := c.rows.raw.Memory(ctx)
+	if err != nil {
+		return // health says so
+	}
+	out <- prometheus.MustNewConstMetric(c.cache, prometheus.GaugeValue, float64(m.Cache))
+	out <- prometheus.MustNewConstMetric(c.tables, prometheus.GaugeValue, float64(m.Tables))
 }
 
 type line struct {

@@ -27,6 +27,7 @@ type Rows struct {
 	*process.Parts
 	Store store.Store // encrypted
 	names admit.Names
+	raw   *pebble.Store
 }
 
 // Open opens the store in the process's folder, or makes one: fault.StoreInUse while
@@ -47,7 +48,7 @@ func Open(ctx context.Context, p *process.Parts, h Hooks) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Store = raw
+	r.Store, r.raw = raw, raw
 	if h.RawStore != nil {
 		r.Store = h.RawStore(r.Store)
 	}

@@ -30,7 +30,7 @@ var rows = [][]string{
 	{"matcher", "custodian", "dealer"},
 	{"process"},
 	{"client"},
-	{"enrol"},
+	{"enrol", "admin"},
 	{"api"},
 	{"dev"},
 	{"cmd"},

@@ -25,7 +25,7 @@ func run(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	defer os.RemoveAll(folder) //nolint:errcheck // temporary
+	defer os.RemoveAll(folder)
 	if err := world.Programs(folder); err != nil {
 		return 1, fmt.Errorf("building the programs: %w", err)
 	}

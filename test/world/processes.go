@@ -17,7 +17,7 @@ import (
 
 // Programs builds the three programs into a folder, without cgo, as a deployment does.
 func Programs(folder string) error {
-	build := exec.Command("go", "build", "-o", folder+"/", "nod/cmd/nod-matcher", "nod/cmd/nod-custodian", "nod/cmd/nod-dealer") //nolint:gosec // a test's own folder
+	build := exec.Command("go", "build", "-o", folder+"/", "nod/cmd/nod-matcher", "nod/cmd/nod-custodian", "nod/cmd/nod-dealer") //nolint:noctx // a test's own folder, before any test has a context
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	return build.Run()
@@ -34,9 +34,10 @@ type Three struct {
 	Log       io.Writer
 }
 
-// NewThree lays a deployment out with a model of the shape and starts it. change, if
-// set, has the last word on the layout before it is written.
-func NewThree(t testing.TB, shape codetest.Shape, programs string, log io.Writer, change func(*dev.Layout)) *Three {
+// Lay lays a deployment out with a model of the shape and starts nothing. change, if
+// set, has the last word on the layout before it is written. The people's bound is to
+// be set from the plan of a connection.
+func Lay(t testing.TB, shape codetest.Shape, change func(*dev.Layout)) (*dev.Layout, People) {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -52,24 +53,39 @@ func NewThree(t testing.TB, shape codetest.Shape, programs string, log io.Writer
 	file := code.PolicyFile{Format: "nod/policy/v1", Name: "synthetic", Slots: []code.Slot{{Model: model.ID(), FMR: code.FMR1e3}}}
 	policyFile, err := file.Marshal()
 	must(err)
-	w := &Three{People: People{T: t, Rand: rng, Model: model}, Programs: programs, Log: log}
-	w.Layout = &dev.Layout{Folder: filepath.Join(t.TempDir(), "nod")}
-	w.Layout.Ports, err = dev.FreePorts()
+	layout := &dev.Layout{Folder: filepath.Join(t.TempDir(), "nod")}
+	layout.Ports, err = dev.FreePorts()
 	must(err)
 	if change != nil {
-		change(w.Layout)
+		change(layout)
 	}
-	must(w.Layout.Write(t.Context(), modelFile, policyFile))
-	w.Processes, err = w.Layout.Up(t.Context(), programs, log)
-	must(err)
-	t.Cleanup(func() {
+	must(layout.Write(t.Context(), modelFile, policyFile))
+	return layout, People{T: t, Rand: rng, Model: model}
+}
+
+// NewThree lays a deployment out, as Lay does, and starts it.
+func NewThree(t testing.TB, shape codetest.Shape, programs string, log io.Writer, change func(*dev.Layout)) *Three {
+	t.Helper()
+	w := &Three{Programs: programs, Log: log}
+	w.Layout, w.People = Lay(t, shape, change)
+	w.Up()
+	return w
+}
+
+// Up starts the three programs, which end with the test, and connects.
+func (w *Three) Up() {
+	w.T.Helper()
+	var err error
+	if w.Processes, err = w.Layout.Up(w.T.Context(), w.Programs, w.Log); err != nil {
+		w.T.Fatal(err)
+	}
+	w.T.Cleanup(func() {
 		if err := w.Processes.Stop(); err != nil {
-			t.Error(err)
+			w.T.Error(err)
 		}
 	})
 	w.Connection = w.Connect()
 	w.Bound = w.Plan.Steps[0].T
-	return w
 }
 
 // Connect makes one more connection to the matcher, which ends with the test.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -39,13 +40,21 @@ const (
 func Main[C any](p Program[C]) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	return p.run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+}
+
+// run is Main without the process around it.
+func (p *Program[C]) run(ctx context.Context, args []string, out, errs io.Writer) int {
 	root := p.command()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errs)
 	if err := root.ExecuteContext(ctx); err != nil {
 		var f *fault.Error
 		if !errors.As(err, &f) {
 			err = fault.New(fault.Usage, "%w", err)
 		}
-		_, _ = fmt.Fprintf(os.Stderr, "%s: %v\n", p.Name, err)
+		_, _ = fmt.Fprintf(errs, "%s: %v\n", p.Name, err)
 		return exitFailed
 	}
 	return exitDone
