@@ -294,8 +294,12 @@ func TestConnectionsOfOneName(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := dial("matcher").Hello(t.Context()); !fault.Is(err, fault.PeerUnavailable) {
+	refused := dial("matcher")
+	if err := refused.Hello(t.Context()); !fault.Is(err, fault.PeerUnavailable) {
 		t.Errorf("a third connection: %v", err)
+	}
+	if err := refused.Close(); err != nil { // it would go on trying, and take the place
+		t.Fatal(err)
 	}
 	s.reported(t, "", fault.Overloaded)
 	if err := dial("custodian").Hello(t.Context()); err != nil {

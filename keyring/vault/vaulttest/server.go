@@ -3,6 +3,7 @@
 package vaulttest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -276,8 +277,34 @@ func (s *Server) Restart(t testing.TB) {
 }
 
 // Pause stops the server's process where it stands: it accepts connections and answers
-// nothing.
-func (s *Server) Pause(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+// nothing. It returns when every thread of it has stopped.
+func (s *Server) Pause(t testing.TB) {
+	t.Helper()
+	s.signal(t, syscall.SIGSTOP)
+	for range 1000 {
+		if stopped(s.process.Process.Pid) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("the server does not stop")
+}
+
+// stopped reports whether all threads of a process are stopped, as proc(5) says.
+func stopped(pid int) bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		return false
+	}
+	for _, path := range threads {
+		stat, err := os.ReadFile(path) //nolint:gosec // of the kernel
+		state := bytes.LastIndexByte(stat, ')') + 2
+		if err != nil || state >= len(stat) || stat[state] != 'T' {
+			return false
+		}
+	}
+	return true
+}
 
 // Reopen has the server open its audit devices' files again.
 func (s *Server) Reopen(t testing.TB) { s.signal(t, syscall.SIGHUP) }
