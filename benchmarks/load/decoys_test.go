@@ -26,7 +26,7 @@ const (
 // are held up, by 5 % where there are 2,000 timings of each, are told apart. On a machine
 // so busy that they are not, an everyday run says nothing, and a long one fails.
 func TestDecoysTakeTheSameTime(t *testing.T) {
-	n := pick(150, 2000)
+	n := pick(50, 2000)
 	held := 0.05 * math.Sqrt(2000/float64(n))
 	limits := load.Options{Batch: 4096, Limits: load.DecoyLimits()}
 	first := differences(t, deployed(t, limits), n, held)

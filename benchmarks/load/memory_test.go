@@ -24,7 +24,7 @@ func TestMemoryIsFlat(t *testing.T) {
 		t.Fatal(err)
 	}
 	control(t, d, people)
-	n := pick(2000, 100_000)
+	n := pick(500, 100_000)
 	moments, err := d.Soak(t.Context(), people, 16, n/5, n)
 	if err != nil {
 		t.Fatal(err)

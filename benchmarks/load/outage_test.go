@@ -16,18 +16,19 @@ import (
 // nobody restarted anything else.
 func TestDealerAway(t *testing.T) {
 	const low = 96 // half of what the smallest batch yields
-	away, after, rate := 8*time.Second, 12*time.Second, 40.0
+	away, after, rate, hows := 5*time.Second, 8*time.Second, 40.0, []load.How{load.Still}
 	o := load.Options{Batch: 256, Stock: []string{`wait = "500ms"`}}
 	stock := low
 	if long() {
 		o, away, after, rate, stock = load.Options{}, time.Minute, 30*time.Second, 100, (4096-64)/2
+		hows = append(hows, load.Crash)
 	}
 	d := deployed(t, o)
 	people, err := d.Population(t.Context(), 40)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, how := range []load.How{load.Crash, load.Still} {
+	for _, how := range hows {
 		o, err := d.DealerAway(t.Context(), people, how, rate, away, after, stock)
 		if err != nil {
 			t.Fatal(err)
