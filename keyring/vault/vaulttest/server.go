@@ -297,7 +297,7 @@ func stopped(pid int) bool {
 		return false
 	}
 	for _, path := range threads {
-		stat, err := os.ReadFile(path) //nolint:gosec // of the kernel
+		stat, err := os.ReadFile(path)
 		state := bytes.LastIndexByte(stat, ')') + 2
 		if err != nil || state >= len(stat) || stat[state] != 'T' {
 			return false
