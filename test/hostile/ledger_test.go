@@ -89,7 +89,8 @@ func (l *ledger) newest(citizen string) (x code.Code) {
 }
 
 // templates are the codes of the rows that a server holds of a citizen, who is not
-// locked there.
+// locked there; and what both servers really hold between them, which a corrupt
+// custodian may have shifted when it gave a delta (docs/spec/threat-model.md, section 3).
 func (s *stage) templates(role seal.Role, citizen string) (out []code.Code) {
 	locked, _ := s.standing(role, citizen)
 	if locked {
@@ -99,6 +100,14 @@ func (s *stage) templates(role seal.Role, citizen string) (out []code.Code) {
 		if x, ok := s.ledger.template(r.row); ok {
 			out = append(out, x)
 		}
+	}
+	if s.corrupt != seal.Custodian || len(out) == 0 {
+		return out
+	}
+	if h, err := s.Halves(context.Background(), s.Citizen(citizen)); err == nil && h.Matcher.Row == h.Custodian.Row {
+		x := h.Matcher.Masked.Clone()
+		x.Xor(h.Pad)
+		out = append(out, x)
 	}
 	return out
 }
